@@ -1,0 +1,73 @@
+import { bits, empty, layout, u } from '../layout.ts';
+import { row } from './row.ts';
+
+/** Command set 47h: SLD QoS Telemetry. */
+export const set47 = [
+  row({
+    opcode: 0x4700,
+    slug: 'get-sld-qos-control',
+    name: 'Get SLD QoS Control',
+    set: 'sld-qos-telemetry',
+    spec: 'r3.1 8.2.9.9.8.1',
+    status: 'verified',
+    executesOn: ['sld'],
+    support: { deviceMailbox: 'O', type3Mctp: 'O', switchHostMailbox: 'P', switchFmInterface: 'P' },
+    background: 'never',
+    mutating: false,
+    effects: 0x0000,
+    radius: 'query-only',
+    scope: 0,
+    request: empty,
+    response: layout(4, 4, [
+      bits(1, 'qos_telemetry_control', {
+        egress_port_congestion_enable: [0, 0],
+        temporary_throughput_reduction_enable: [1, 1],
+      }),
+      u(1, 'egress_moderate_percentage', { min: 1, max: 100 }),
+      u(1, 'egress_severe_percentage', { min: 1, max: 100 }),
+      u(1, 'backpressure_sample_interval', { max: 15 }),
+    ]),
+  }),
+  row({
+    opcode: 0x4701,
+    slug: 'set-sld-qos-control',
+    name: 'Set SLD QoS Control',
+    set: 'sld-qos-telemetry',
+    spec: 'r3.1 8.2.9.9.8.2',
+    status: 'verified',
+    executesOn: ['sld'],
+    support: { deviceMailbox: 'O', type3Mctp: 'O4', switchHostMailbox: 'P', switchFmInterface: 'P' },
+    background: 'never',
+    mutating: true,
+    effects: 0x0008,
+    radius: 'whole-port',
+    scope: 0,
+    request: layout(4, 4, [
+      bits(1, 'qos_telemetry_control', {
+        egress_port_congestion_enable: [0, 0],
+        temporary_throughput_reduction_enable: [1, 1],
+      }),
+      u(1, 'egress_moderate_percentage', { min: 1, max: 100 }),
+      u(1, 'egress_severe_percentage', { min: 1, max: 100 }),
+      u(1, 'backpressure_sample_interval', { max: 15 }),
+    ]),
+    response: empty,
+  }),
+  row({
+    opcode: 0x4702,
+    slug: 'get-sld-qos-status',
+    name: 'Get SLD QoS Status',
+    set: 'sld-qos-telemetry',
+    spec: 'r3.1 8.2.9.9.8.3',
+    status: 'verified',
+    executesOn: ['sld'],
+    support: { deviceMailbox: 'O', type3Mctp: 'O', switchHostMailbox: 'P', switchFmInterface: 'P' },
+    background: 'never',
+    mutating: false,
+    effects: 0x0000,
+    radius: 'query-only',
+    scope: 0,
+    request: empty,
+    response: layout(1, 1, [u(1, 'backpressure_average_percentage')]),
+  }),
+] as const;

@@ -1,0 +1,79 @@
+export {
+  equalBytes,
+  fromHex,
+  readUint,
+  readUint64,
+  toHex,
+  uuidBytes,
+  uuidText,
+  writeUint,
+  writeUint64,
+} from './bytes.ts';
+export type {
+  CommandRow,
+  Component,
+  Params,
+  Reply,
+  Scope,
+  SizeRange,
+  Slug,
+  Support,
+  TypedRow,
+  TypedSlug,
+} from './catalogue/index.ts';
+export { catalogue, isTyped, rowByOpcode, rowBySlug } from './catalogue/index.ts';
+export * as structs from './catalogue/structs.ts';
+export {
+  CEL_ENTRY_SIZE,
+  CEL_UUID,
+  type CelEntry,
+  decodeCel,
+  effectBits,
+  encodeCel,
+  VENDOR_DEBUG_LOG_UUID,
+} from './cel.ts';
+export { type CodecError, type CodecErrorCode, codecError } from './codec-error.ts';
+export { type DecodeOptions, type Dialect, decodePayload, enumText } from './decode.ts';
+export { encodePayload, joinBytes } from './encode.ts';
+export { type EnumName, enums } from './enums.ts';
+export {
+  type CciMessage,
+  decodeRequestMessage,
+  decodeResponseMessage,
+  encodeMessage,
+  HEADER_SIZE,
+  MAX_MESSAGE_PAYLOAD,
+} from './header.ts';
+export {
+  hex16,
+  type LdId,
+  ldId,
+  NO_LD,
+  type Opcode,
+  opcode,
+  type PortId,
+  portId,
+  type VcsId,
+  type VppbId,
+  vcsId,
+  vppbId,
+} from './ids.ts';
+export { fromJson, type Json, toJson, toJsonMasked } from './json.ts';
+export * from './layout.ts';
+export { err, ok, type Result } from './result.ts';
+export { isSuccess, RC, returnCodeName, returnCodes } from './return-codes.ts';
+export {
+  decodeRoute,
+  decodeRoutedReply,
+  encodeRoute,
+  encodeRoutedReply,
+  formatVia,
+  type Hop,
+  type LayerReply,
+  MAX_HOPS,
+  parseVia,
+  type RoutedCommand,
+  type RoutedReply,
+  TUNNEL_OPCODE,
+  type TunnelError,
+} from './tunnel.ts';

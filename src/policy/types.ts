@@ -106,6 +106,12 @@ export interface TopologyView {
   cel(hops: readonly Hop[]): ReadonlyMap<number, number> | undefined;
   /** Opcodes that must never be sent to this device, with the reason (device quirk rows). */
   readonly neverSend: ReadonlyMap<number, string>;
+  /** Effect bits per opcode that this device is known to declare above the catalogue (device quirk rows). */
+  readonly toleratedEffects?: ReadonlyMap<number, number>;
+  /** Largest payload in bytes that the carrier holds; 2^20 where nothing is said. */
+  readonly maxPayload?: number;
+  /** Tenant that first added a capacity tag (UUID text) below a port. Undefined: no record. */
+  tagOwner?(port: number, tag: string): string | undefined;
 }
 
 // ---- the decision ----
@@ -161,6 +167,13 @@ export interface Narrowing {
   /** Ids as asked for and as left. */
   readonly asked: readonly number[];
   readonly kept: readonly number[];
+  /** 5200h: the vPPB window asked for. The device is asked from 0 with limit 255; the broker cuts the window (D11). */
+  readonly window?: { readonly start: number; readonly limit: number };
+  /**
+   * Positional lists: the range that is sent, from the first to the last kept id. Ids between that were not kept are
+   * masked in place when the reply is filtered.
+   */
+  readonly range?: { readonly start: number; readonly count: number };
 }
 
 /** The rule that allowed or denied one touched resource. */

@@ -1,0 +1,219 @@
+import { performance } from 'node:perf_hooks';
+import { type Backend, BackendError, type CciReply } from '../backend/index.ts';
+import { decodeRoutedReply, encodeRoute, hex16, opcode, type RoutedCommand, type RoutedReply } from '../cci/index.ts';
+
+/** Why a command did not come back with a reply. `unknown`: it may have been executed (R16). */
+export interface DeviceFailure {
+  readonly outcome: 'not-sent' | 'unknown';
+  readonly errno: 'EIO' | 'ETIMEDOUT' | 'EAGAIN' | 'ENOTTY';
+  readonly text: string;
+}
+
+/** A reply that was held against its request, layer by layer. */
+export type DeviceReply =
+  | { readonly kind: 'reply'; readonly reply: RoutedReply }
+  /** The reply breaks the protocol: the command was executed, its answer is not believed. Taint M. */
+  | { readonly kind: 'malformed'; readonly text: string }
+  | { readonly kind: 'failed'; readonly failure: DeviceFailure };
+
+export interface DeviceOptions {
+  /** Longest queue of commands that wait for the device. */
+  readonly queueMax: number;
+  readonly timeoutMs: number;
+  /** Opcodes that must not reach this device's own CCI, with the reason. */
+  readonly neverSend: ReadonlyMap<number, string>;
+  readonly onStateChange?: (state: DeviceState) => void;
+}
+
+export type DeviceState = 'closed' | 'serving' | 'quarantined';
+
+/** Sends one of the broker's own commands in the turn of another. */
+export type OwnSend = (command: RoutedCommand) => Promise<DeviceReply>;
+
+interface Waiting {
+  readonly start: () => void;
+}
+
+/**
+ * The one owner of a backend: keeps to its `maxInFlight` in the order of arrival, and after an unknown outcome closes
+ * and reopens it and sends nothing else until an Identify has succeeded.
+ */
+export class Device {
+  private readonly backend: Backend;
+  private readonly options: DeviceOptions;
+  private readonly queue: Waiting[] = [];
+  private inFlight = 0;
+  private current: DeviceState = 'closed';
+  private recovering: Promise<void> | undefined;
+  private stopping = false;
+
+  constructor(backend: Backend, options: DeviceOptions) {
+    this.backend = backend;
+    this.options = options;
+  }
+
+  get state(): DeviceState {
+    return this.current;
+  }
+
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  get identity(): Backend['identity'] {
+    return this.backend.identity;
+  }
+
+  get maxPayload(): number {
+    return this.backend.maxPayload;
+  }
+
+  get touchesHostHardware(): boolean {
+    return this.backend.touchesHostHardware;
+  }
+
+  /** @throws BackendError */
+  async open(): Promise<void> {
+    await this.backend.open();
+    this.enter('serving');
+  }
+
+  /** Lets what is in flight finish, refuses what waits, then lets go of the device. */
+  async close(): Promise<void> {
+    this.stopping = true;
+    for (const waiting of this.queue.splice(0)) waiting.start();
+    const deadline = performance.now() + this.options.timeoutMs + 500;
+    while (this.inFlight > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
+    await this.recovering;
+    await this.backend.close();
+    this.enter('closed');
+  }
+
+  /**
+   * Sends one command when its turn comes.
+   *
+   * @param dispatch asked when the turn has come, immediately before the bytes leave: this is where a command is
+   *   decided again and its intent recorded. A refusal sends nothing.
+   * @param settle runs after the reply and before anybody else's turn, so that what the command changed is known
+   *   before the next one is decided; `send` is for the broker's own reads
+   */
+  async execute<R>(
+    dispatch: () => Promise<
+      { readonly go: true; readonly command: RoutedCommand } | { readonly go: false; readonly refusal: R }
+    >,
+    settle?: (reply: DeviceReply, send: OwnSend) => Promise<void>,
+  ): Promise<DeviceReply | { readonly kind: 'refused'; readonly refusal: R }> {
+    if (this.queue.length >= this.options.queueMax) {
+      return failed('not-sent', 'EAGAIN', 'too many commands wait for the switch');
+    }
+    await this.turn();
+    try {
+      if (this.stopping) return failed('not-sent', 'EIO', 'the broker is stopping');
+      if (this.current !== 'serving') return failed('not-sent', 'EIO', 'the switch is not available');
+      const verdict = await dispatch();
+      if (!verdict.go) return { kind: 'refused', refusal: verdict.refusal };
+      const reply = await this.send(verdict.command);
+      await settle?.(reply, (command) => this.send(command));
+      return reply;
+    } finally {
+      this.inFlight--;
+      this.queue.shift()?.start();
+    }
+  }
+
+  /** The broker's own traffic: bound by the same quirks, in the same queue, with nothing to decide. */
+  async own(command: RoutedCommand): Promise<DeviceReply> {
+    const result = await this.execute<never>(async () => ({ go: true, command }));
+    return result.kind === 'refused' ? failed('not-sent', 'EIO', 'refused') : result;
+  }
+
+  private forbidden(command: RoutedCommand): string | undefined {
+    if (command.hops.length > 0) return undefined;
+    const reason = this.options.neverSend.get(command.opcode);
+    return reason === undefined ? undefined : `${hex16(command.opcode)} is never sent to this device: ${reason}`;
+  }
+
+  private turn(): Promise<void> {
+    if (this.inFlight < this.backend.maxInFlight && this.queue.length === 0) {
+      this.inFlight++;
+      return Promise.resolve();
+    }
+    return new Promise((done) => {
+      this.queue.push({
+        start: () => {
+          this.inFlight++;
+          done();
+        },
+      });
+    });
+  }
+
+  private async send(command: RoutedCommand): Promise<DeviceReply> {
+    const forbidden = this.forbidden(command);
+    if (forbidden !== undefined) return failed('not-sent', 'ENOTTY', forbidden);
+    if (this.current !== 'serving') return failed('not-sent', 'EIO', 'the switch is not available');
+    const outer = encodeRoute(command);
+    let reply: CciReply;
+    try {
+      reply = await this.backend.execute(
+        { opcode: opcode(outer.opcode), payload: outer.payload },
+        performance.now() + this.options.timeoutMs,
+      );
+    } catch (error) {
+      return this.failure(error);
+    }
+    const routed = decodeRoutedReply(command, reply);
+    return routed.ok
+      ? { kind: 'reply', reply: routed.value }
+      : { kind: 'malformed', text: `layer ${routed.error.layer}: ${routed.error.message}` };
+  }
+
+  private failure(error: unknown): DeviceReply {
+    // Anything that is no BackendError is a defect below: nobody knows what reached the device.
+    const known = error instanceof BackendError ? error : undefined;
+    const outcome = known?.outcome ?? 'unknown';
+    const text = error instanceof Error ? error.message : String(error);
+    // A busy doorbell leaves the mailbox usable; after anything else nobody knows its state (R16).
+    if (known?.code !== 'EBUSY' && known?.code !== 'EINVAL') this.quarantine();
+    return failed(outcome, outcome === 'unknown' ? 'ETIMEDOUT' : 'EIO', text);
+  }
+
+  private quarantine(): void {
+    if (this.recovering !== undefined || this.stopping) return;
+    this.enter('quarantined');
+    this.recovering = this.recover().finally(() => {
+      this.recovering = undefined;
+    });
+  }
+
+  private async recover(): Promise<void> {
+    for (let attempt = 0; !this.stopping; attempt++) {
+      try {
+        await this.backend.close();
+        await this.backend.open();
+        // R16: only a successful command says that the mailbox is in a known state again.
+        await this.backend.execute(
+          { opcode: opcode(0x0001), payload: new Uint8Array(0) },
+          performance.now() + this.options.timeoutMs,
+        );
+        this.enter('serving');
+        return;
+      } catch {
+        await new Promise((done) => setTimeout(done, Math.min(50 * 2 ** attempt, 2000)).unref());
+      }
+    }
+  }
+
+  private enter(state: DeviceState): void {
+    this.current = state;
+    this.options.onStateChange?.(state);
+  }
+}
+
+function failed(
+  outcome: DeviceFailure['outcome'],
+  errno: DeviceFailure['errno'],
+  text: string,
+): { readonly kind: 'failed'; readonly failure: DeviceFailure } {
+  return { kind: 'failed', failure: { outcome, errno, text } };
+}

@@ -1,0 +1,205 @@
+import { type ChainHead, emptyChain, type ParsedLine } from './line.ts';
+
+/**
+ * - `changed`: the content does not fit the hash, or the hash is not the one that the next record follows from
+ * - `unreadable`: the line is no record
+ * - `removed`: sequence numbers are missing
+ * - `inserted`: a record that the others do not know of
+ * - `reordered`: a record that belongs further up
+ * - `duplicated`: a record that was there before
+ */
+export type ChainProblemKind = 'changed' | 'unreadable' | 'removed' | 'inserted' | 'reordered' | 'duplicated';
+
+export interface ChainProblem {
+  readonly kind: ChainProblemKind;
+  /** Line of the file, from 1. For `removed`: the line before which records are missing. */
+  readonly line: number;
+  /** Bytes from the beginning of the file to that line. */
+  readonly offset: number;
+  /** Sequence of the record, or the first missing one. Absent where the line has none. */
+  readonly sequence?: number;
+  readonly text: string;
+}
+
+/** The end of what is one unbroken chain from the first record on. */
+export interface TrustedPart {
+  readonly line: number;
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+interface Place {
+  readonly line: number;
+  readonly offset: number;
+}
+
+interface Seen extends Place {
+  readonly head: ChainHead;
+  /** Hash that it claims to follow. */
+  readonly prev: string;
+}
+
+interface Gap extends Place {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Records remembered to recognise inserted and duplicated ones that are not far from their origin. */
+const WINDOW = 4096;
+/** Gaps remembered; a journal with more is beyond telling moved records from inserted ones. */
+const MAX_GAPS = 10_000;
+
+/**
+ * Walks a chain and puts a name to every break. The names are the likeliest reading: without keys nobody can know what
+ * an editor did, only that line so-and-so does not follow.
+ */
+export class ChainCheck {
+  readonly #limit: number;
+  readonly #problems: ChainProblem[] = [];
+  #count = 0;
+  /** What the next record should follow; its hash is undefined after a line that could not be read. */
+  #head: { readonly sequence: number; readonly hash: string | undefined } = emptyChain;
+  readonly #window: Seen[] = [];
+  #gaps: Gap[] = [];
+  #trusted: TrustedPart | undefined;
+  #broken = false;
+
+  /** @param limit problems that are kept; all are counted */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes the next whole line. */
+  take(place: Place, parsed: ParsedLine): void {
+    if (!parsed.ok) {
+      this.#report('unreadable', place, undefined, `line ${place.line} is no record: ${parsed.why}`);
+      this.#head = { sequence: this.#head.sequence + 1, hash: undefined };
+      return;
+    }
+    const { seq, prev, hash } = parsed.record;
+    const seen: Seen = { ...place, head: { sequence: seq, hash }, prev };
+    if (!parsed.intact) {
+      this.#report('changed', place, seq, `record ${seq} was changed: its content does not fit its hash`);
+      // Its stored hash is what the next one was chained to, if only the content was touched.
+      if (seq === this.#head.sequence + 1) this.#advance(seen);
+      return;
+    }
+    this.#place(seen);
+  }
+
+  /** Problems in file order, gaps that nothing filled included. */
+  result(): {
+    readonly problems: readonly ChainProblem[];
+    readonly count: number;
+    readonly trusted: TrustedPart | undefined;
+  } {
+    for (const { line, offset, from, to } of this.#gaps) {
+      const which = from === to ? `record ${from} is` : `records ${from} to ${to} are`;
+      this.#report('removed', { line, offset }, from, `${which} missing before line ${line}`);
+    }
+    this.#gaps = [];
+    this.#problems.sort((left, right) => left.line - right.line);
+    return { problems: this.#problems, count: this.#count, trusted: this.#trusted };
+  }
+
+  #place(seen: Seen): void {
+    const { sequence } = seen.head;
+    const expected = this.#head.sequence + 1;
+    const follows = this.#head.hash === undefined || seen.prev === this.#head.hash;
+    if (sequence === expected && follows) this.#advance(seen);
+    else if (sequence > expected) this.#afterGap(seen, expected);
+    else if (sequence === expected) this.#afterReplaced(seen);
+    else this.#outOfOrder(seen);
+  }
+
+  #afterGap(seen: Seen, expected: number): void {
+    this.#broken = true;
+    if (this.#gaps.length < MAX_GAPS) {
+      this.#gaps.push({ line: seen.line, offset: seen.offset, from: expected, to: seen.head.sequence - 1 });
+    } else this.#report('removed', seen, expected, `records from ${expected} on are missing before line ${seen.line}`);
+    this.#advance(seen);
+  }
+
+  /** The number is right and the link is not: the record before is not the one that this was written after. */
+  #afterReplaced(seen: Seen): void {
+    const before = this.#window.at(-1);
+    const sequence = seen.head.sequence;
+    if (before === undefined) {
+      this.#report('changed', seen, sequence, `record ${sequence} follows something other than the beginning`);
+    } else {
+      const text = `record ${before.head.sequence} was replaced: record ${sequence} was written after another one`;
+      this.#report('changed', before, before.head.sequence, text);
+    }
+    this.#advance(seen);
+  }
+
+  /** A number that was passed already. */
+  #outOfOrder(seen: Seen): void {
+    const { sequence, hash } = seen.head;
+    const twin = this.#window.find((other) => other.head.sequence === sequence);
+    if (twin?.head.hash === hash) {
+      this.#report(
+        'duplicated',
+        seen,
+        sequence,
+        `record ${sequence} is there a second time, first on line ${twin.line}`,
+      );
+      return;
+    }
+    if (this.#fillsGap(sequence)) {
+      this.#report('reordered', seen, sequence, `record ${sequence} belongs further up`);
+      return;
+    }
+    const origin = this.#window.findLastIndex(
+      (other) => other.head.sequence === sequence - 1 && other.head.hash === seen.prev,
+    );
+    if (twin !== undefined && (origin >= 0 || (sequence === 1 && seen.prev === emptyChain.hash))) {
+      // This one has the better claim: it follows a good record, and so may the ones after it.
+      for (const extra of this.#window.splice(origin + 1)) {
+        const text = `line ${extra.line} was put in: record ${sequence} on line ${seen.line} was written without it`;
+        this.#report('inserted', extra, extra.head.sequence, text);
+      }
+      this.#advance(seen);
+      return;
+    }
+    this.#report(
+      'inserted',
+      seen,
+      sequence,
+      `line ${seen.line} carries sequence ${sequence}, which was passed already`,
+    );
+  }
+
+  #fillsGap(sequence: number): boolean {
+    const index = this.#gaps.findIndex(({ from, to }) => from <= sequence && sequence <= to);
+    const gap = this.#gaps[index];
+    if (gap === undefined) return false;
+    const rest = [
+      { ...gap, to: sequence - 1 },
+      { ...gap, from: sequence + 1 },
+    ].filter((part) => part.from <= part.to);
+    this.#gaps.splice(index, 1, ...rest);
+    return true;
+  }
+
+  #advance(seen: Seen): void {
+    this.#head = seen.head;
+    this.#window.push(seen);
+    if (this.#window.length > 2 * WINDOW) this.#window.splice(0, WINDOW);
+    if (!this.#broken) this.#trusted = { line: seen.line, ...seen.head };
+  }
+
+  #report(kind: ChainProblemKind, { line, offset }: Place, sequence: number | undefined, text: string): void {
+    this.#broken = true;
+    this.#count += 1;
+    // What was believed up to now may include the line that turned out to be wrong.
+    if (this.#trusted !== undefined && this.#trusted.line >= line) this.#trusted = this.#before(line);
+    if (this.#problems.length >= this.#limit) return;
+    this.#problems.push({ kind, line, offset, ...(sequence === undefined ? {} : { sequence }), text });
+  }
+
+  #before(line: number): TrustedPart | undefined {
+    const seen = this.#window.findLast((other) => other.line < line);
+    return seen === undefined ? undefined : { line: seen.line, ...seen.head };
+  }
+}

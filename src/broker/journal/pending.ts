@@ -1,0 +1,63 @@
+import type { JournalError } from './errors.ts';
+import type { IntentNote } from './open-intents.ts';
+
+/** A record that is in the chain and not yet known to be on disk. */
+export interface PendingLine {
+  readonly sequence: number;
+  /** With its newline. */
+  readonly text: string;
+  readonly bytes: number;
+  readonly note: IntentNote | undefined;
+  /** Settles the caller of a durable append; absent for the others, and once it was settled. */
+  waiter: { readonly resolve: () => void; readonly reject: (error: JournalError) => void } | undefined;
+  /** The caller was told that it could not be recorded. */
+  refused: boolean;
+}
+
+/** Records in the order of their sequence, from the oldest that is not durable. */
+export class PendingLines {
+  #lines: PendingLine[] = [];
+  #bytes = 0;
+
+  get length(): number {
+    return this.#lines.length;
+  }
+
+  /** Bytes that wait. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(line: PendingLine): void {
+    this.#lines.push(line);
+    this.#bytes += line.bytes;
+  }
+
+  /** All that wait now; they stay until `settle`. */
+  snapshot(): readonly PendingLine[] {
+    return this.#lines.slice();
+  }
+
+  /** The first `count` are durable. */
+  settle(count: number): void {
+    for (const line of this.#lines.splice(0, count)) {
+      this.#bytes -= line.bytes;
+      line.waiter?.resolve();
+      line.waiter = undefined;
+    }
+  }
+
+  /** Nothing could be written: everybody who waits is told so. The records stay, to be written later. */
+  refuse(error: JournalError): void {
+    for (const line of this.#lines) {
+      if (line.waiter === undefined) continue;
+      line.waiter.reject(error);
+      line.waiter = undefined;
+      line.refused = true;
+    }
+  }
+}
+
+export function bytesOf(lines: readonly PendingLine[]): Buffer {
+  return Buffer.from(lines.map((line) => line.text).join(''));
+}

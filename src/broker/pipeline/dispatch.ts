@@ -1,0 +1,130 @@
+import { isSuccess } from '../../cci/index.ts';
+import { type Decision, errnoTable, type ResourcePath } from '../../policy/index.ts';
+import type { DeviceReply, OwnSend } from '../device.ts';
+import type { Decided, Refusal, Request, Services, SwitchRuntime } from './context.ts';
+import { look, raiseTaints, refusalOf } from './decide.ts';
+import { recordIntent } from './record.ts';
+
+/** What happened to a command whose turn came. */
+export type Dispatched =
+  | {
+      readonly kind: 'answered';
+      readonly decision: Decision;
+      readonly reply: DeviceReply;
+      readonly intent: number | undefined;
+    }
+  /** Refused when its turn came: something it rested on had changed. Nothing was sent. */
+  | { readonly kind: 'refused'; readonly decision: Decision; readonly refusal: Refusal };
+
+/**
+ * Stages 7 to 9: waits for its turn, decides again if anything the decision rested on has changed, records the intent
+ * durably if the command changes state or is raw, and sends the re-encoded command.
+ */
+export async function dispatch(services: Services, request: Request, decided: Decided): Promise<Dispatched> {
+  const { runtime, principal } = decided;
+  let { decision } = decided;
+  let intent: number | undefined;
+  if (services.journal.health().state !== 'open') return { kind: 'refused', decision, refusal: unrecordable };
+  await raiseTaints(runtime, principal, request, decision.taints);
+  const reply = await runtime.device.execute<Refusal>(
+    async () => {
+      if (services.journal.health().state !== 'open') return { go: false, refusal: unrecordable };
+      const again = await decideAgain(services, decided, decision);
+      decision = again.decision;
+      if (again.refusal !== undefined) return { go: false, refusal: again.refusal };
+      if (needsIntent(decision)) intent = await recordIntent(services, request, decided, decision);
+      return { go: true, command: decision.command };
+    },
+    (answer, send) => settle(services, request, decided, decision, answer, send),
+  );
+  if (reply.kind === 'refused') return { kind: 'refused', decision, refusal: reply.refusal };
+  return { kind: 'answered', decision, reply, intent };
+}
+
+/** State-changing and raw commands leave only after their intent is on disk. */
+export function needsIntent(decision: Decision): boolean {
+  return decision.facts.mutating || decision.facts.class === 'raw';
+}
+
+async function decideAgain(
+  services: Services,
+  decided: Decided,
+  decision: Decision,
+): Promise<{ readonly decision: Decision; readonly refusal?: Refusal }> {
+  const { runtime, principal, decoded } = decided;
+  const { basis } = decision;
+  if (!(await decided.stillValid())) return { decision, refusal: expired };
+  const posture = runtime.posture.posture();
+  const unchanged =
+    basis.snapshot === services.policy.current.id &&
+    basis.posture === posture.version &&
+    basis.topology === runtime.topology.version;
+  if (unchanged) return { decision };
+  // The gate is asked again as well: lockdown may have been raised. Its taint stands already.
+  const input = { principal, submission: decoded.submission, posture, topology: runtime.topology };
+  const fresh = look(services, runtime, principal, decoded, services.policy.current.rawGate(input));
+  const refusal = refusalOf(services, runtime, principal, decoded, fresh);
+  return refusal === undefined ? { decision: fresh } : { decision: fresh, refusal };
+}
+
+/** Nothing is sent unrecorded, reads included. */
+export const unrecordable: Refusal = {
+  code: 'EIO',
+  detail: 'refused: the journal cannot be written, and nothing is sent unrecorded',
+  returnCode: errnoTable.EIO.returnCode,
+};
+
+const expired: Refusal = {
+  code: 'EAUTH',
+  detail: 'the token expired or was revoked while the command waited',
+  returnCode: errnoTable.EPERM.returnCode,
+};
+
+/** Before the next command's turn: a malformed reply taints, a changed fabric is read again, background work gets its owner. */
+async function settle(
+  services: Services,
+  request: Request,
+  decided: Decided,
+  decision: Decision,
+  answer: DeviceReply,
+  send: OwnSend,
+): Promise<void> {
+  const { runtime, principal } = decided;
+  if (answer.kind === 'failed') {
+    if (answer.failure.outcome === 'unknown') {
+      runtime.topology.forget();
+      runtime.operations.lose();
+    }
+    return;
+  }
+  if (answer.kind === 'malformed') {
+    await raiseTaints(runtime, principal, request, [
+      { letter: 'M', scope: componentScope(runtime, decision), reason: `malformed reply: ${answer.text}` },
+    ]);
+  } else if (decision.command.hops.length === 0 && answer.reply.layers.at(-1)?.returnCode === 0x0001) {
+    runtime.operations.start({
+      id: request.id,
+      tenant: principal.tenant,
+      principal: principal.name,
+      command: decision.facts.command,
+      opcode: decision.command.opcode,
+      startedAtMs: services.nowMs(),
+    });
+  }
+  if (changesFabric(decision, answer)) await runtime.topology.read(send);
+}
+
+/** The subtree that a misbehaving component taints: its port, or the switch itself. */
+export function componentScope(runtime: SwitchRuntime, decision: Decision): ResourcePath {
+  const [port] = decision.command.hops;
+  return port?.kind === 'port' ? `/switches/${runtime.name}/ports/${port.port}` : `/switches/${runtime.name}`;
+}
+
+/** Raw commands may do anything; of the typed ones those of sets 51h-53h move ports and bindings. */
+function changesFabric(decision: Decision, answer: DeviceReply): boolean {
+  if (!needsIntent(decision)) return false;
+  if (decision.facts.class === 'raw') return true;
+  const set = decision.command.opcode >> 8;
+  const succeeded = answer.kind !== 'reply' || answer.reply.layers.every((layer) => isSuccess(layer.returnCode));
+  return succeeded && set >= 0x51 && set <= 0x53;
+}

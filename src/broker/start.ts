@@ -1,0 +1,344 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
+import { createEmulatorBackend } from '../backend/emulator/index.ts';
+import type { Backend } from '../backend/index.ts';
+import { createQtestBackend } from '../backend/mailbox/index.ts';
+import { decodePayload, isTyped, type Reply, rowBySlug } from '../cci/index.ts';
+import { createSnapshot, formatLoadError, loadFabric, loadPolicy } from '../policy/index.ts';
+import { hostBootId, PostureRegister } from '../taint/index.ts';
+import { formatProblem } from '../yaml/index.ts';
+import { AuthConfigError, createAuthenticator, noRevocations } from './auth/index.ts';
+import { type BrokerConfig, loadConfig, type SwitchSettings } from './config/index.ts';
+import { Core } from './core.ts';
+import type { CoreApi } from './core-api.ts';
+import { Device } from './device.ts';
+import { type Journal, openJournal, systemJournalClock } from './journal/index.ts';
+import { BrokerMetrics } from './metrics.ts';
+import { Operations } from './operations.ts';
+import type { Services, SwitchRuntime } from './pipeline/index.ts';
+import { type LoadPolicy, PolicyHolder } from './policy-holder.ts';
+import { startupBlock } from './startup-block.ts';
+import { SwitchTopology } from './topology.ts';
+
+/** Why the broker does not start: every problem that was found, in sentences. */
+export class StartError extends Error {
+  readonly code = 'ESTART';
+  readonly problems: readonly string[];
+
+  constructor(what: string, problems: readonly string[]) {
+    super(`${what}\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'StartError';
+    this.problems = problems;
+  }
+}
+
+export interface StartOverrides {
+  /** Listen elsewhere than the file says. */
+  readonly http?: { readonly host?: string; readonly port?: number };
+  readonly stateDirectory?: string;
+  /** Puts something between the broker and a backend; tests inject faults with it. */
+  readonly wrapBackend?: (name: string, backend: Backend) => Backend;
+  readonly log?: Logger;
+  readonly logLevel?: BrokerConfig['logLevel'];
+}
+
+/** A running core, without listeners. */
+export interface RunningBroker {
+  readonly core: CoreApi;
+  readonly config: BrokerConfig;
+  /** What is served and what is in force, for people. */
+  readonly startupBlock: string;
+  readonly log: Logger;
+  /** Problems of the files; empty when the new policy is in force. */
+  reloadPolicy(by: string): Promise<readonly string[]>;
+  /** Finishes what is in flight, refuses the rest, and lets go of devices and journal. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the core: configuration, policy, keys, journal, devices, in that order, so that nothing touches a device that
+ * could not be decided about or recorded.
+ *
+ * @throws StartError with all problems of the failing step
+ */
+export async function startBroker(configPath: string, overrides: StartOverrides = {}): Promise<RunningBroker> {
+  const config = await configOf(configPath, overrides);
+  const log =
+    overrides.log ??
+    pino(
+      { level: config.logLevel, redact: ['token', '*.token', 'payload', '*.payload', 'headers.authorization'] },
+      pino.destination(2),
+    );
+  await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 });
+  const load = policyLoader(config);
+  const first = await load();
+  if (!first.ok) throw new StartError('the policy cannot be used:', first.problems);
+  const policy = new PolicyHolder(first.policy, load);
+  const authenticator = await authenticatorOf(config, policy, log);
+  const switches = new Map<string, SwitchRuntime>();
+  const journal = await openJournal({
+    directory: journalDirectory(config),
+    clock: systemJournalClock,
+    onError: (error) => {
+      log.error({ err: error }, 'the journal cannot be written: commands are refused');
+      for (const runtime of switches.values()) taintDegraded(runtime, log);
+    },
+    onRecovered: () => log.warn('the journal can be written again'),
+  }).catch((error: unknown) => {
+    throw new StartError('the journal cannot be used:', [text(error)]);
+  });
+  const metrics = new BrokerMetrics();
+  const nowMs = () => Date.now();
+  const services: Services = {
+    authenticator,
+    revocations: noRevocations,
+    policy,
+    journal,
+    switches,
+    metrics,
+    log,
+    limits: { perTenant: config.limits.perTenant },
+    nowMs,
+  };
+  const core = new Core(services);
+  const close = async (): Promise<void> => {
+    for (const runtime of switches.values()) {
+      runtime.operations.stop();
+      await runtime.device.close();
+    }
+    await journal
+      .append('stop', { reason: 'asked to stop' }, { durable: true })
+      .catch((error: unknown) => log.error({ err: error }, 'no stop record'));
+    await journal
+      .close()
+      .catch((error: unknown) => log.error({ err: error }, 'the journal could not be closed in order'));
+  };
+  try {
+    for (const [name, settings] of config.switches) {
+      switches.set(name, await openSwitch(name, settings, config, journal, log, overrides));
+    }
+    await recordStart(services, config);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    core,
+    config,
+    startupBlock: startupBlock(config, services),
+    log,
+    reloadPolicy: (by) => core.reload({ principal: by }),
+    close,
+  };
+}
+
+/** Where `cci audit` finds the journal of a configuration. */
+export function journalDirectory(config: BrokerConfig): string {
+  return join(config.stateDirectory, 'journal');
+}
+
+/** Where the key of the development issuer lives. */
+export function developmentDirectory(config: BrokerConfig): string {
+  return join(config.stateDirectory, 'issuer');
+}
+
+async function configOf(path: string, overrides: StartOverrides): Promise<BrokerConfig> {
+  const loaded = await loadConfig(path);
+  if (!loaded.ok) throw new StartError('the configuration cannot be used:', loaded.problems.map(formatProblem));
+  const { config } = loaded;
+  return {
+    ...config,
+    http: { ...config.http, ...overrides.http },
+    stateDirectory: overrides.stateDirectory ?? config.stateDirectory,
+    logLevel: overrides.logLevel ?? config.logLevel,
+  };
+}
+
+function policyLoader(config: BrokerConfig): LoadPolicy {
+  return async () => {
+    const fabric = loadFabric(config.fabric);
+    if (!fabric.ok) return { ok: false, problems: fabric.error.map(formatLoadError) };
+    const missing = [...config.switches.keys()].filter((name) => !fabric.value.switches.has(name));
+    if (missing.length > 0) {
+      return { ok: false, problems: missing.map((name) => `${config.fabric}: there is no switch \`${name}\` in it`) };
+    }
+    const engine = await loadPolicy({
+      directory: config.policyDirectory,
+      fabric: fabric.value,
+      profile: config.profile,
+    });
+    if (!engine.ok) return { ok: false, problems: engine.error.map(formatLoadError) };
+    const snapshot = createSnapshot(engine.value, { discloseReasons: config.discloseReasons });
+    return { ok: true, policy: { engine: engine.value, snapshot } };
+  };
+}
+
+async function authenticatorOf(config: BrokerConfig, policy: PolicyHolder, log: Logger) {
+  try {
+    return await createAuthenticator(config.issuers, {
+      clock: { now: Date.now },
+      knownTenants: { has: (tenant) => policy.current.fabric.tenants.includes(tenant) },
+      developmentDirectory: developmentDirectory(config),
+      production: config.production,
+      report: (sentence) => log.warn(sentence),
+    });
+  } catch (error) {
+    if (error instanceof AuthConfigError) throw new StartError('the issuers cannot be used:', error.problems);
+    throw error;
+  }
+}
+
+async function openSwitch(
+  name: string,
+  settings: SwitchSettings,
+  config: BrokerConfig,
+  journal: Journal,
+  log: Logger,
+  overrides: StartOverrides,
+): Promise<SwitchRuntime> {
+  const made = makeBackend(settings);
+  const backend = overrides.wrapBackend?.(name, made) ?? made;
+  const device = new Device(backend, {
+    queueMax: config.limits.queue,
+    timeoutMs: config.limits.commandTimeoutMs,
+    neverSend: settings.neverSend,
+    onStateChange: (state) => {
+      log[state === 'quarantined' ? 'error' : 'debug']({ switch: name, state }, 'the switch changed its state');
+      if (state === 'quarantined') topology.forget();
+      if (state === 'serving' && started) void topology.refresh();
+    },
+  });
+  const topology = new SwitchTopology((command) => device.own(command), {
+    switchCci: settings.cci,
+    neverSend: settings.neverSend,
+  });
+  let started = false;
+  try {
+    await device.open();
+    const cel = await topology.readCel([]);
+    if (!cel.ok) throw new StartError(`switch ${name} has no usable Command Effects Log (R3):`, [cel.text]);
+    const serial = await serialOf(device);
+    const read = await topology.refresh();
+    if (!read.ok) throw new StartError(`switch ${name} does not tell its ports:`, [read.text]);
+    const posture = await PostureRegister.open({
+      switchPath: `/switches/${name}`,
+      profile: config.profile,
+      lockdown: config.lockdown.level,
+      rawCommands: config.rawCommands,
+      rawAllowAll: config.rawAllowAll,
+      underLockdown: config.lockdown.underLockdown,
+      consultKernel: device.touchesHostHardware,
+      kernelLockdown: config.lockdown.kernelLockdown,
+      ledgerPath: join(config.stateDirectory, `taint-${name}.json`),
+      serial,
+      journalNotEmpty: journal.report.switches.has(name),
+      bootId: () => (device.touchesHostHardware ? hostBootId() : device.identity.bootId),
+      now: Date.now,
+      mirrorKernelTaint: config.mirrorKernelTaint,
+    });
+    started = true;
+    const operations = new Operations(device, async () => {
+      await topology.refresh();
+    });
+    return { name, device, topology, posture, operations };
+  } catch (error) {
+    await device.close();
+    if (error instanceof StartError) throw error;
+    throw new StartError(`switch ${name} cannot be opened:`, [text(error)]);
+  }
+}
+
+function makeBackend(settings: SwitchSettings): Backend {
+  const { backend } = settings;
+  if (backend.kind === 'qtest') return createQtestBackend(backend.qtest);
+  // An emulated switch lives and dies with this host: its boot is the host's, so that a restart clears no taint.
+  return createEmulatorBackend({
+    topology: backend.topology,
+    seed: backend.seed ?? 1,
+    bootId: `emulator:${hostBootId() ?? 'unknown'}`,
+  });
+}
+
+async function serialOf(device: Device): Promise<string> {
+  const row = rowBySlug('identify');
+  const answer = await device.own({ hops: [], tags: [], opcode: 0x0001, payload: new Uint8Array(0) });
+  if (row === undefined || !isTyped(row) || answer.kind !== 'reply') return '';
+  const value = decodePayload(row.response, answer.reply.payload, { side: 'reply' });
+  return value.ok ? (value.value as unknown as Reply<'identify'>).device_serial_number.toString(16) : '';
+}
+
+async function recordStart(services: Services, config: BrokerConfig): Promise<void> {
+  const { policy, journal, switches } = services;
+  for (const id of policy.current.loosened) {
+    for (const runtime of switches.values()) {
+      await runtime.posture.taint('B', {
+        by: 'broker',
+        record: 'start',
+        scope: `/switches/${runtime.name}`,
+        reason: `the shipped row ${id} is loosened`,
+      });
+    }
+  }
+  const { unknown, torn } = journal.report;
+  if (torn !== undefined) services.log.warn({ torn }, 'the last record of the journal was incomplete and was cut off');
+  if (unknown.length > 0)
+    services.log.warn({ count: unknown.length }, 'commands of an earlier run have an unknown outcome');
+  await journal.append(
+    'start',
+    {
+      version: packageJson.version,
+      pid: process.pid,
+      snapshot: policy.current.id,
+      details: {
+        configSha256: createHash('sha256')
+          .update(await readFile(config.file))
+          .digest('hex'),
+        profile: config.profile,
+        loosened: policy.current.loosened,
+        switches: [...switches.values()].map((runtime) => ({
+          name: runtime.name,
+          backend: runtime.device.identity.description,
+          bootId: runtime.device.identity.bootId,
+          lockdown: runtime.posture.posture().lockdown.effective,
+          taint: runtime.posture.posture().taint.letters,
+        })),
+      },
+    },
+    { durable: true },
+  );
+  for (const runtime of switches.values()) {
+    await journal.append(
+      'posture',
+      {
+        switch: runtime.name,
+        change: 'option',
+        by: 'broker',
+        reason: 'in force at start',
+        after: shortPosture(runtime),
+      },
+      { durable: false },
+    );
+  }
+}
+
+function taintDegraded({ name, posture }: SwitchRuntime, log: Logger): void {
+  const raising = {
+    by: 'broker',
+    record: 'journal',
+    scope: `/switches/${name}`,
+    reason: 'the journal could not be written',
+  };
+  posture.taint('A', raising).catch((error: unknown) => log.error({ err: error }, 'nor can the taint register'));
+}
+
+function shortPosture({ posture }: SwitchRuntime) {
+  const { version, lockdown, taint } = posture.posture();
+  return { version, lockdown: lockdown.effective, taint: taint.letters };
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

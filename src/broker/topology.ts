@@ -1,0 +1,256 @@
+import {
+  CEL_UUID,
+  type Component,
+  decodeCel,
+  decodePayload,
+  encodePayload,
+  formatVia,
+  type Hop,
+  isSuccess,
+  isTyped,
+  portId,
+  type Reply,
+  returnCodeName,
+  rowBySlug,
+  type TypedSlug,
+  type Value,
+} from '../cci/index.ts';
+import type { Binding, DeviceKind, PortView, TopologyView, VcsView } from '../policy/index.ts';
+import type { OwnSend } from './device.ts';
+
+/** Ports asked about in one 5101h: 4 + 16 x 60 bytes fit the smallest message limit of 1 KiB. */
+const PORTS_AT_ONCE = 60;
+
+/** What an own command came to. */
+type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly text: string };
+
+export interface TopologyOptions {
+  readonly switchCci: 'fm-interface' | 'host-mailbox';
+  readonly neverSend: ReadonlyMap<number, string>;
+}
+
+/**
+ * The broker's picture of one switch, learnt from 5100h, 5101h and 5200h and from the CEL of every CCI that is used.
+ * What could not be read is unknown, and whatever rests on it is refused.
+ */
+export class SwitchTopology implements TopologyView {
+  version = 0;
+  known = false;
+  ports: ReadonlyMap<number, PortView> = new Map();
+  vcss: ReadonlyMap<number, VcsView> = new Map();
+  readonly switchCci: TopologyOptions['switchCci'];
+  readonly neverSend: ReadonlyMap<number, string>;
+  private readonly send: OwnSend;
+  private readonly cels = new Map<string, ReadonlyMap<number, number>>();
+  private refreshing: Promise<Answer<void>> | undefined;
+  private again = false;
+
+  constructor(send: OwnSend, options: TopologyOptions) {
+    this.send = send;
+    this.switchCci = options.switchCci;
+    this.neverSend = options.neverSend;
+  }
+
+  component(hops: readonly Hop[]): Component | 'unknown' {
+    const [first, second] = hops;
+    if (first === undefined) return 'switch';
+    if (first.kind !== 'port') return 'unknown';
+    const device = this.ports.get(first.port)?.device;
+    if (second === undefined) return device === 'mld' ? 'fm-owned-ld' : device === 'sld' ? 'sld' : 'unknown';
+    if (device !== 'mld') return 'unknown';
+    return second.kind === 'ldpool' ? 'ld-pool-cci' : 'ld';
+  }
+
+  cel(hops: readonly Hop[]): ReadonlyMap<number, number> | undefined {
+    return this.cels.get(formatVia(hops));
+  }
+
+  /** Reads the CEL at the end of a path: Get Supported Logs for its size, then one Get Log from offset 0. */
+  async readCel(hops: readonly Hop[]): Promise<Answer<ReadonlyMap<number, number>>> {
+    const logs = await ask(this.send, 'get-supported-logs', {}, hops);
+    if (!logs.ok) return logs;
+    const size = logs.value.supported_log_entries.find((log) => log.log_identifier === CEL_UUID)?.log_size;
+    if (size === undefined) return { ok: false, text: 'the component offers no Command Effects Log' };
+    const log = await ask(
+      this.send,
+      'get-log',
+      { log_identifier: CEL_UUID, offset: 0, length: Math.min(size, 0x4000) },
+      hops,
+    );
+    if (!log.ok) return log;
+    const entries = new Map(decodeCel(log.value.log_data).map((entry) => [entry.opcode, entry.effects]));
+    entries.delete(0);
+    this.cels.set(formatVia(hops), entries);
+    this.version++;
+    return { ok: true, value: entries };
+  }
+
+  /**
+   * Reads ports and bindings again. Calls that come while one is under way share a second one, which begins after the
+   * change they want to see.
+   */
+  refresh(): Promise<Answer<void>> {
+    if (this.refreshing !== undefined) {
+      this.again = true;
+      return this.refreshing;
+    }
+    this.refreshing = this.refreshLoop().finally(() => {
+      this.refreshing = undefined;
+    });
+    return this.refreshing;
+  }
+
+  /** Nothing is known any more: the device was lost or may have changed unseen. */
+  forget(): void {
+    this.known = false;
+    this.vcss = new Map();
+    this.version++;
+  }
+
+  private async refreshLoop(): Promise<Answer<void>> {
+    let result: Answer<void>;
+    do {
+      this.again = false;
+      result = await this.read();
+    } while (this.again);
+    return result;
+  }
+
+  /** Reads everything once, now. What cannot be read is forgotten. */
+  async read(send: OwnSend = this.send): Promise<Answer<void>> {
+    const result = await this.readWith(send);
+    if (!result.ok) this.forget();
+    return result;
+  }
+
+  private async readWith(send: OwnSend): Promise<Answer<void>> {
+    const identity = await ask(send, 'identify-switch-device', {}, []);
+    if (!identity.ok) return identity;
+    const ports = await readPorts(send, identity.value.number_of_physical_ports, identity.value.active_port_bitmask);
+    if (!ports.ok) return ports;
+    const vcss = await this.readVcss(send, identity.value.active_vcs_bitmask);
+    const before = fingerprint(this);
+    this.ports = ports.value;
+    this.vcss = vcss;
+    this.known = true;
+    if (fingerprint(this) !== before) this.version++;
+    return { ok: true, value: undefined };
+  }
+
+  /** A switch without 5200h has no VCS that we could know of: every binding stays unknown. */
+  private async readVcss(send: OwnSend, active: readonly number[]): Promise<ReadonlyMap<number, VcsView>> {
+    const found = new Map<number, VcsView>();
+    if (this.cel([])?.has(0x5200) === false) return found;
+    for (const id of active) {
+      const answer = await ask(
+        send,
+        'get-virtual-cxl-switch-info',
+        { starting_vppb: 0, vppb_list_limit: 255, vcs_id_list: [id] },
+        [],
+      );
+      const block = answer.ok ? answer.value.vcs_information_list[0] : undefined;
+      if (block?.vcs_id !== id) continue;
+      found.set(id, { id, usp: block.usp_id, vppbs: block.vppb_information_list.map(bindingOf) });
+    }
+    return found;
+  }
+}
+
+/** Equal texts mean equal pictures, so that a refresh that changes nothing makes nobody decide again. */
+function fingerprint(view: TopologyView): string {
+  return JSON.stringify([view.known, [...view.ports], [...view.vcss]]);
+}
+
+async function readPorts(
+  send: OwnSend,
+  total: number,
+  active: readonly number[],
+): Promise<Answer<ReadonlyMap<number, PortView>>> {
+  const ids = [...new Set([...active, ...Array.from({ length: total }, (_, id) => id)])].filter((id) => id <= 0xff);
+  const found = new Map<number, PortView>();
+  for (let at = 0; at < ids.length; at += PORTS_AT_ONCE) {
+    const part = ids.slice(at, at + PORTS_AT_ONCE);
+    const answer = await ask(send, 'get-physical-port-state', { port_id_list: part }, []);
+    if (!answer.ok) return answer;
+    for (const block of answer.value.port_information_list) {
+      if (!part.includes(block.port_id)) return { ok: false, text: `port ${block.port_id} was not asked about` };
+      found.set(block.port_id, portView(block));
+    }
+  }
+  return { ok: true, value: found };
+}
+
+async function ask<S extends TypedSlug>(
+  send: OwnSend,
+  slug: S,
+  params: Value,
+  hops: readonly Hop[],
+): Promise<Answer<Reply<S>>> {
+  const row = rowBySlug(slug);
+  if (row === undefined || !isTyped(row)) return { ok: false, text: `${slug} has no codec` };
+  const payload = encodePayload(row.request, params as never);
+  if (!payload.ok) return { ok: false, text: payload.error.message };
+  const command = { hops, tags: hops.map(() => 0), opcode: row.opcode, payload: payload.value };
+  const answer = await send(command);
+  if (answer.kind !== 'reply') {
+    return { ok: false, text: `${slug}: ${answer.kind === 'malformed' ? answer.text : answer.failure.text}` };
+  }
+  const refused = answer.reply.layers.find((layer) => !isSuccess(layer.returnCode));
+  if (refused !== undefined)
+    return { ok: false, text: `${slug}: the device says ${returnCodeName(refused.returnCode)}` };
+  const value = decodePayload(row.response, answer.reply.payload, { side: 'reply', request: params });
+  return value.ok
+    ? { ok: true, value: value.value as Reply<S> }
+    : { ok: false, text: `${slug}: ${value.error.message}` };
+}
+
+type PortBlock = Reply<'get-physical-port-state'>['port_information_list'][number];
+
+function portView(block: PortBlock): PortView {
+  const { state } = block.current_port_configuration_state;
+  const role =
+    state === 'dsp' || state === 'bind-in-progress' || state === 'unbind-in-progress'
+      ? 'dsp'
+      : state === 'usp'
+        ? 'usp'
+        : state === 'fabric-link'
+          ? 'fabric'
+          : state === 'disabled'
+            ? 'disabled'
+            : 'unknown';
+  const device = deviceKind(block);
+  return { id: portId(block.port_id), role, device, ldCount: device === 'mld' ? block.supported_ld_count : 0 };
+}
+
+function deviceKind(block: PortBlock): DeviceKind {
+  switch (block.connected_device_type) {
+    case 'none':
+      return 'none';
+    case 'type-3-sld':
+      return 'sld';
+    case 'type-3-mld':
+      return 'mld';
+    case 'pcie-device':
+    case 'type-1':
+    case 'type-2-or-hbr-switch':
+    case 'pbr-component':
+      return 'other';
+    default:
+      return 'unknown';
+  }
+}
+
+type VppbBlock = Reply<'get-virtual-cxl-switch-info'>['vcs_information_list'][number]['vppb_information_list'][number];
+
+function bindingOf(block: VppbBlock): Binding {
+  switch (block.binding_status) {
+    case 'unbound':
+      return { kind: 'unbound' };
+    case 'bound-to-physical-port':
+      return { kind: 'port', port: block.bound_port_id };
+    case 'bound-to-ld':
+      return { kind: 'ld', port: block.bound_port_id, ld: block.bound_ld_id };
+    default:
+      return { kind: 'unknown' };
+  }
+}

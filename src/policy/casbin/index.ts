@@ -1,0 +1,3 @@
+export { createEngine } from './engine.ts';
+export { createReference, type ReferenceEngine } from './reference.ts';
+export type { GrantRule, MandatoryRule, PolicyRules, RoleLink } from './rules.ts';

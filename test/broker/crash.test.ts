@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const CONFIG = new URL('../../config/broker.yaml', import.meta.url).pathname;
+const CHILD = new URL('../support/crash-child.ts', import.meta.url).pathname;
+/** Kills in one run; more with CRASH_KILLS. */
+const KILLS = Number(process.env.CRASH_KILLS ?? 12);
+
+interface Life {
+  readonly sent: number;
+  readonly taintAtStart: string;
+  readonly tainted: boolean;
+}
+
+/** One life of the broker: killed `afterMs` after it was ready. */
+function live(state: string, afterMs: number): Promise<Life> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [CHILD, CONFIG, state], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    let errors = '';
+    let armed = false;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+      if (!armed && out.includes('ready\n')) {
+        armed = true;
+        setTimeout(() => child.kill('SIGKILL'), afterMs);
+      }
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    child.on('close', () => {
+      if (!armed) reject(new Error(`the broker did not start: ${errors}`));
+      else {
+        resolve({
+          sent: out.match(/^sent /gm)?.length ?? 0,
+          taintAtStart: /^taint (\S+)/m.exec(out)?.[1] ?? '?',
+          tainted: /^tainted J/m.test(out),
+        });
+      }
+    });
+  });
+}
+
+async function records(state: string): Promise<readonly { readonly [key: string]: unknown }[]> {
+  const text = await readFile(join(state, 'journal', 'journal-000001.jsonl'), 'utf8');
+  const lines = text.split('\n');
+  // The last line may be torn: that is what a kill does.
+  lines.pop();
+  return lines.map((line) => JSON.parse(line));
+}
+
+describe('kill -9 at any moment', () => {
+  it('loses no record of a command that was sent, no taint, and leaves a journal that can be continued', async () => {
+    const state = await mkdtemp(join(tmpdir(), 'cci-crash-'));
+    try {
+      let sent = 0;
+      let tainted = false;
+      let unknown = 0;
+      for (let kill = 0; kill < KILLS; kill++) {
+        const life = await live(state, Math.random() * 120);
+        // What was tainted in an earlier life is tainted at the start of this one.
+        if (tainted) expect(life.taintAtStart).toContain('J');
+        tainted ||= life.tainted;
+        sent += life.sent;
+        const all = await records(state);
+        const intents = all.filter((r) => r.kind === 'intent' && (r.opcode === 0x5201 || r.opcode === 0x5202));
+        expect(intents.length).toBeGreaterThanOrEqual(sent);
+        // Of all lives but the last every intent has an outcome by now, if need be `unknown`.
+        const start = all.findLastIndex((r) => r.kind === 'start');
+        const outcomes = new Set(all.filter((r) => r.kind === 'outcome').map((r) => r.intent));
+        const open = all.slice(0, start).filter((r) => r.kind === 'intent' && !outcomes.has(r.seq));
+        expect(open).toEqual([]);
+        unknown = all.filter((r) => r.kind === 'outcome' && r.outcome === 'unknown').length;
+        all.forEach((record, i) => {
+          expect(record.seq).toBe(i + 1);
+          expect(record.prev).toBe(i === 0 ? '0'.repeat(64) : all[i - 1]?.hash);
+        });
+      }
+      expect(sent).toBeGreaterThan(KILLS);
+      console.info(`${KILLS} kills, ${sent} state-changing commands sent, ${unknown} with an unknown outcome`);
+    } finally {
+      await rm(state, { recursive: true, force: true });
+    }
+  }, 120_000);
+});

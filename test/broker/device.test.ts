@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import { type Backend, BackendError, type CciReply, type CciRequest } from '../../src/backend/index.ts';
+import { Device, type DeviceState } from '../../src/broker/device.ts';
+import type { RoutedCommand } from '../../src/cci/index.ts';
+
+const command = (opcode: number): RoutedCommand => ({ hops: [], tags: [], opcode, payload: new Uint8Array(0) });
+const success: CciReply = { returnCode: 0, vendorStatus: 0, background: false, payload: new Uint8Array(0) };
+
+/** A backend that answers as told and keeps what it was asked. */
+class ScriptedBackend implements Backend {
+  readonly identity = { kind: 'scripted', description: 'scripted', bootId: 'boot' };
+  readonly maxPayload = 2048;
+  readonly maxInFlight = 1;
+  readonly touchesHostHardware = false;
+  readonly seen: number[] = [];
+  opens = 0;
+  answer: (request: CciRequest) => Promise<CciReply> = async () => success;
+
+  async open(): Promise<void> {
+    this.opens++;
+    // Reopening takes a moment, so that a test can see what happens meanwhile.
+    if (this.opens > 1) await new Promise((done) => setTimeout(done, 20));
+  }
+  async close(): Promise<void> {}
+  async execute(request: CciRequest): Promise<CciReply> {
+    this.seen.push(request.opcode);
+    return this.answer(request);
+  }
+}
+
+async function opened(options: { queueMax?: number; neverSend?: ReadonlyMap<number, string> } = {}) {
+  const backend = new ScriptedBackend();
+  const states: DeviceState[] = [];
+  const device = new Device(backend, {
+    queueMax: options.queueMax ?? 100,
+    timeoutMs: 200,
+    neverSend: options.neverSend ?? new Map(),
+    onStateChange: (state) => states.push(state),
+  });
+  await device.open();
+  return { backend, device, states };
+}
+
+describe('Device', () => {
+  it('sends commands one after the other in the order of arrival', async () => {
+    const { backend, device } = await opened();
+    let running = 0;
+    backend.answer = async () => {
+      expect(++running).toBe(1);
+      await new Promise((done) => setTimeout(done, 1));
+      running--;
+      return success;
+    };
+    await Promise.all([1, 2, 3, 4, 5].map((opcode) => device.own(command(opcode))));
+    expect(backend.seen).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('refuses what does not fit in the queue, and sends nothing of it', async () => {
+    const { backend, device } = await opened({ queueMax: 2 });
+    const results = await Promise.all([1, 2, 3, 4, 5].map((opcode) => device.own(command(opcode))));
+    expect(results.map((result) => (result.kind === 'failed' ? result.failure.errno : 'sent'))).toEqual([
+      'sent',
+      'sent',
+      'sent',
+      'EAGAIN',
+      'EAGAIN',
+    ]);
+    expect(backend.seen).toEqual([1, 2, 3]);
+  });
+
+  it("keeps never-send opcodes from the device in the broker's own traffic too", async () => {
+    const { backend, device } = await opened({ neverSend: new Map([[0x0300, 'it aborts']]) });
+    const result = await device.own(command(0x0300));
+    expect(result).toMatchObject({ kind: 'failed', failure: { outcome: 'not-sent', errno: 'ENOTTY' } });
+    expect(backend.seen).toEqual([]);
+  });
+
+  it('lets a never-send opcode of the switch through to a device behind a tunnel', async () => {
+    const { backend, device } = await opened({ neverSend: new Map([[0x0300, 'it aborts']]) });
+    await device.own({
+      hops: [{ kind: 'port', port: 1 as never }],
+      tags: [7],
+      opcode: 0x0300,
+      payload: new Uint8Array(0),
+    });
+    expect(backend.seen).toEqual([0x5300]);
+  });
+
+  it('sends nothing when the refusal comes at the moment of dispatch', async () => {
+    const { backend, device } = await opened();
+    const result = await device.execute(async () => ({ go: false, refusal: 'changed' }));
+    expect(result).toEqual({ kind: 'refused', refusal: 'changed' });
+    expect(backend.seen).toEqual([]);
+  });
+
+  it('runs what settles a command before the next one is dispatched', async () => {
+    const { backend, device } = await opened();
+    const order: string[] = [];
+    const first = device.execute(
+      async () => ({ go: true, command: command(1) }),
+      async (_reply, send) => {
+        await send(command(0x5100));
+        order.push('settled');
+      },
+    );
+    const second = device.execute(async () => {
+      order.push('dispatch of the second');
+      return { go: true, command: command(2) };
+    });
+    await Promise.all([first, second]);
+    expect(order).toEqual(['settled', 'dispatch of the second']);
+    expect(backend.seen).toEqual([1, 0x5100, 2]);
+  });
+
+  it('reports a command cut off by a timeout as unknown, and serves again only after an Identify', async () => {
+    const { backend, device, states } = await opened();
+    backend.answer = async (request) => {
+      if (request.opcode === 0x5102) throw new BackendError('ETIMEDOUT', 'unknown', 'no reply');
+      return success;
+    };
+    const result = await device.own(command(0x5102));
+    expect(result).toMatchObject({ kind: 'failed', failure: { outcome: 'unknown', errno: 'ETIMEDOUT' } });
+    expect(await device.own(command(2))).toMatchObject({ kind: 'failed', failure: { outcome: 'not-sent' } });
+    await expect.poll(() => device.state).toBe('serving');
+    expect(backend.seen).toEqual([0x5102, 0x0001]);
+    expect(backend.opens).toBe(2);
+    expect(states).toEqual(['serving', 'quarantined', 'serving']);
+    expect(await device.own(command(2))).toMatchObject({ kind: 'reply' });
+  });
+
+  it('treats an error that is none of the contract as an unknown outcome', async () => {
+    const { backend, device } = await opened();
+    backend.answer = async () => {
+      backend.answer = async () => success;
+      throw new TypeError('a defect below');
+    };
+    expect(await device.own(command(1))).toMatchObject({ kind: 'failed', failure: { outcome: 'unknown' } });
+  });
+
+  it('calls a tunnel reply that answers another command malformed', async () => {
+    const { backend, device } = await opened();
+    backend.answer = async () => ({ ...success, payload: new Uint8Array(16) });
+    const tunnelled = {
+      hops: [{ kind: 'port' as const, port: 1 as never }],
+      tags: [9],
+      opcode: 1,
+      payload: new Uint8Array(0),
+    };
+    expect(await device.own(tunnelled)).toMatchObject({ kind: 'malformed' });
+  });
+
+  it('lets what is in flight finish when it closes, and refuses what waits', async () => {
+    const { backend, device } = await opened();
+    backend.answer = () => new Promise((done) => setTimeout(() => done(success), 30));
+    const first = device.own(command(1));
+    const second = device.own(command(2));
+    await expect.poll(() => backend.seen).toEqual([1]);
+    await device.close();
+    expect(await first).toMatchObject({ kind: 'reply' });
+    expect(await second).toMatchObject({ kind: 'failed', failure: { outcome: 'not-sent' } });
+    expect(backend.seen).toEqual([1]);
+  });
+});

@@ -1,0 +1,404 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { loadFabric } from '../../../src/policy/fabric/index.ts';
+import type { Fabric, ResourcePath } from '../../../src/policy/types.ts';
+import { cpuTimeMs } from '../../support/cpu-time.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'fabric-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function fabricOf(text: string): Fabric {
+  const loaded = loadFabric({ text });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
+  return loaded.value;
+}
+
+const shippedText = readFileSync('config/fabric.yaml', 'utf8');
+
+describe('the shipped fabric file', () => {
+  const fabric = fabricOf(shippedText);
+
+  test('is read from its path', () => {
+    const loaded = loadFabric('config/fabric.yaml');
+    expect(loaded.ok && loaded.value.objects).toEqual(fabric.objects);
+  });
+
+  test('gives each tenant what the tour of the README shows', () => {
+    expect(fabric.tenants).toEqual(['acme', 'fabric', 'globex']);
+    const owner = (path: ResourcePath) => fabric.ownerOf(path);
+    expect(owner('/switches/sw0')).toBe('fabric');
+    expect(owner('/switches/sw0/ports/3')).toBe('fabric');
+    expect(owner('/switches/sw0/ports/3/lds/1')).toBe('acme');
+    expect(owner('/switches/sw0/ports/3/lds/2')).toBe('globex');
+    expect(owner('/switches/sw0/ports/3/ldpool')).toBe('fabric');
+    expect(owner('/switches/sw0/ports/2')).toBe('acme');
+    expect(owner('/switches/sw0/vcss/1/vppbs/3')).toBe('globex');
+    expect(owner('/switches/sw0/ports/7/lds/1')).toBe('fabric');
+  });
+
+  test('has exactly the ports, LDs and VCSs of the switch that the default configuration emulates', () => {
+    const topology = parse(readFileSync('config/topologies/small.yaml', 'utf8')) as {
+      readonly devices: Readonly<Record<string, { readonly lds?: number }>>;
+      readonly ports: readonly { readonly ids: number; readonly device?: string }[];
+      readonly vcss: readonly { readonly ids: number; readonly vppbs: number }[];
+    };
+    const sw0 = fabric.switches.get('sw0');
+    const lds = (device: string | undefined) => (device === undefined ? 0 : (topology.devices[device]?.lds ?? 0));
+    expect([...(sw0?.ports ?? [])]).toEqual(topology.ports.map(({ ids, device }) => [ids, { lds: lds(device) }]));
+    expect([...(sw0?.vcss ?? [])]).toEqual(topology.vcss.map(({ ids, vppbs }) => [ids, { vppbs }]));
+  });
+});
+
+describe('what exists', () => {
+  const fabric = fabricOf(`
+switches:
+  b:
+    ports: [{ ids: 10 }, { ids: 2, lds: 2 }]
+    vcss: [{ ids: 3, vppbs: 1 }]
+  a:
+    ports: [{ ids: 0 }]
+  c:
+    ports: [{ ids: 5 }]
+tenants:
+  acme: { owns: [/switches/b/ports/2] }
+  idle: {}
+`);
+
+  test('is listed in one order, whatever the order of the file', () => {
+    expect(fabric.objects).toEqual([
+      '/switches/a',
+      '/switches/a/ports/0',
+      '/switches/b',
+      '/switches/b/ports/2',
+      '/switches/b/ports/2/lds/0',
+      '/switches/b/ports/2/lds/1',
+      '/switches/b/ports/2/ldpool',
+      '/switches/b/ports/10',
+      '/switches/b/vcss/3',
+      '/switches/b/vcss/3/vppbs/0',
+      '/switches/c',
+      '/switches/c/ports/5',
+    ]);
+    expect(fabric.tenants).toEqual(['acme', 'fabric', 'idle']);
+  });
+
+  test.each([
+    ['/switches/b/ports/2/lds/1', 'acme'],
+    ['/switches/b/ports/2/ldpool', 'acme'],
+    ['/switches/b/ports/2/heads/0', 'acme'],
+    ['/switches/b/ports/2/hosts/3', 'acme'],
+    ['/switches/b/ports/2/tags/0123abcd-0000-0000-0000-000000000000', 'acme'],
+    ['/switches/b/ports/10/heads/0', 'fabric'],
+    ['/switches/b/ports/10/ldpool', undefined],
+    ['/switches/b/ports/2/lds/2', undefined],
+    ['/switches/b/ports/3/heads/0', undefined],
+    ['/switches/b/ports/02', undefined],
+    ['/switches/b/ports/2/', undefined],
+    ['/switches/b/ports/2/tags/0123ABCD-0000-0000-0000-000000000000', undefined],
+    ['/switches/b/ports/2/ldpool/', undefined],
+    ['/switches/b/vcss/3/lds/0', undefined],
+    ['/switches/b/vcss/3/vppbs/0/x', undefined],
+    ['/switches/d', undefined],
+    ['switches/b', undefined],
+    ['/switches/b/other/1', undefined],
+    ['/switches/b/ports/constructor/1', undefined],
+  ])('%s belongs to %s', (path, owner) => {
+    expect(fabric.ownerOf(path as ResourcePath)).toBe(owner);
+    expect(fabric.exists(path as ResourcePath)).toBe(owner !== undefined);
+  });
+});
+
+const head =
+  'switches:\n  sw0:\n    ports: [{ ids: 0-3 }, { ids: 4, lds: 2 }]\n    vcss: [{ ids: 0, vppbs: 2 }]\ntenants:\n';
+
+/** One row per mistake: file, what is said where, what to write instead. */
+const mistakes: readonly (readonly [name: string, text: string, at: string, message: RegExp, help: RegExp])[] = [
+  ['an empty file', '', '1:1', /`switches:` is missing/, /two parts/],
+  ['a list', '- a\n', '1:1', /must be a mapping/, /two parts/],
+  ['no tenants', 'switches: { sw0: { ports: [{ ids: 0 }] } }', '1:1', /`tenants:` is missing/, /two parts/],
+  ['a mistyped key', `${head}  acme:\n    own: []\n`, '7:5', /unknown key `own`/, /did you mean `owns`/],
+  ['an unknown key', `${head}extra: 1\n`, '6:1', /unknown key `extra`/, /two parts/],
+  [
+    'an unknown part of a switch',
+    'switches:\n  s:\n    ports: [{ids: 0}]\n    wires: 3\ntenants: {}\n',
+    '4:5',
+    /unknown key `wires`/,
+    /`ports:` and `vcss:`/,
+  ],
+  [
+    'an unknown part of a port',
+    'switches:\n  s:\n    ports: [{ids: 0, ld: 3}]\ntenants: {}\n',
+    '3:22',
+    /unknown key `ld`/,
+    /did you mean `lds`/,
+  ],
+  ['a switch without ports', 'switches: { sw0: { vcss: [] } }\ntenants: {}', '1:13', /no ports/, /ids: 0-2/],
+  ['no switch', 'switches: {}\ntenants: {}', '1:11', /no switch/, /sw0/],
+  [
+    'a switch name with capitals',
+    'switches:\n  SW0: { ports: [{ ids: 0 }] }\ntenants: {}',
+    '2:3',
+    /`SW0` is not a name/,
+    /lower-case/,
+  ],
+  ['a tenant name with a slash', `${head}  a/b: {}\n`, '6:3', /`a\/b` is not a name/, /lower-case/],
+  [
+    'an id with a leading zero',
+    'switches: { s: { ports: [{ ids: 01 }] } }\ntenants: {}',
+    '1:33',
+    /`01` is not an id/,
+    /leading zeros/,
+  ],
+  ['an id too high', 'switches: { s: { ports: [{ ids: 256 }] } }\ntenants: {}', '1:33', /`256`/, /0 to 255/],
+  ['a range from high to low', 'switches: { s: { ports: [{ ids: 3-1 }] } }\ntenants: {}', '1:33', /`3-1`/, /0-2/],
+  ['a missing id', 'switches: { s: { ports: [{ ids: }] } }\ntenants: {}', '1:33', /`ids` is missing/, /one id/],
+  ['a port without ids', 'switches: { s: { ports: [{ lds: 3 }] } }\ntenants: {}', '1:26', /without `ids`/, /ids: 0-2/],
+  [
+    'a port listed twice',
+    'switches: { s: { ports: [{ ids: 0-2 }, { ids: 2 }] } }\ntenants: {}',
+    '1:47',
+    /port 2 is listed twice/,
+    /once/,
+  ],
+  [
+    'a number of LDs that is none',
+    'switches: { s: { ports: [{ ids: 0, lds: many }] } }\ntenants: {}',
+    '1:41',
+    /`many` is not a number of lds/,
+    /1 to 256/,
+  ],
+  [
+    'more LDs than there can be',
+    'switches: { s: { ports: [{ ids: 0, lds: 257 }] } }\ntenants: {}',
+    '1:41',
+    /`257`/,
+    /1 to 256/,
+  ],
+  [
+    'no number of vPPBs',
+    'switches: { s: { ports: [{ids: 0}], vcss: [{ ids: 0 }] } }\ntenants: {}',
+    '1:44',
+    /`vppbs`/,
+    /vppbs: 4/,
+  ],
+  [
+    'an empty number of LDs',
+    'switches: { s: { ports: [{ ids: 0, lds: }] } }\ntenants: {}',
+    '1:41',
+    /`lds` is missing/,
+    /lds: 4/,
+  ],
+  ['ports that are no list', 'switches: { s: { ports: 3 } }\ntenants: {}', '1:25', /must be a list/, /ids: 0-2/],
+  [
+    'more objects than any rack has',
+    `switches:\n${Array.from({ length: 4 }, (_, i) => `  s${i}: { ports: [{ ids: 0-255, lds: 256 }] }\n`).join('')}tenants: {}`,
+    '5:3',
+    /more than 200000 objects/,
+    /ranges/,
+  ],
+  [
+    'a path that is none',
+    `${head}  acme: { owns: [ports/3] }\n`,
+    '6:18',
+    /`ports\/3` is not a path/,
+    /\/switches\/sw0\/ports\/2/,
+  ],
+  [
+    'a path with a leading zero',
+    `${head}  acme: { owns: [/switches/sw0/ports/03] }\n`,
+    '6:18',
+    /is not a path/,
+    /leading zeros/,
+  ],
+  [
+    'an object that is not there',
+    `${head}  acme: { owns: [/switches/sw0/ports/9] }\n`,
+    '6:18',
+    /not an object/,
+    /did you mean/,
+  ],
+  [
+    'a switch that is not there',
+    `${head}  acme: { owns: [/switches/elsewhere-and-far/vcss/200] }\n`,
+    '6:18',
+    /not an object/,
+    /write a list/,
+  ],
+  [
+    'a whole switch',
+    `${head}  acme: { owns: [/switches/sw0] }\n`,
+    '6:18',
+    /can't be owned by itself/,
+    /ports, LDs and VCSs/,
+  ],
+  [
+    'a vPPB',
+    `${head}  acme: { owns: [/switches/sw0/vcss/0/vppbs/1] }\n`,
+    '6:18',
+    /can't be owned by itself/,
+    /comes with them/,
+  ],
+  [
+    'an object with two owners',
+    `${head}  acme: { owns: [/switches/sw0/vcss/0] }\n  globex: { owns: [/switches/sw0/vcss/0] }\n`,
+    '7:20',
+    /already belongs to `acme` \(line 6\)/,
+    /one owner/,
+  ],
+  [
+    'a port and then its LD',
+    `${head}  acme: { owns: [/switches/sw0/ports/4] }\n  globex: { owns: [/switches/sw0/ports/4/lds/0] }\n`,
+    '7:20',
+    /part of `\/switches\/sw0\/ports\/4`, which belongs to `acme` \(line 6\)/,
+    /remove one/,
+  ],
+  [
+    'an LD and then its port',
+    `${head}  acme: { owns: [/switches/sw0/ports/4/lds/0] }\n  globex: { owns: [/switches/sw0/ports/4] }\n`,
+    '7:20',
+    /its part `\/switches\/sw0\/ports\/4\/lds\/0` belongs to `acme`/,
+    /remove one/,
+  ],
+  [
+    'a port and its LD by one tenant',
+    `${head}  acme: { owns: [/switches/sw0/ports/4/lds/1, /switches/sw0/ports/4] }\n`,
+    '6:47',
+    /can't belong to `acme`/,
+    /remove one/,
+  ],
+  ['an empty path', `${head}  acme: { owns: [""] }\n`, '6:18', /a path is missing/, /write a list/],
+  [
+    'owns that is no list',
+    `${head}  acme: { owns: /switches/sw0/ports/2 }\n`,
+    '6:17',
+    /must be a list/,
+    /write a list/,
+  ],
+  ['a duplicate key', `${head}  acme: {}\n  acme: {}\n`, '7:3', /unique/, /mend the yaml/i],
+  ['an alias', `${head}  acme: &a { owns: [] }\n  globex: *a\n`, '6:12', /anchors, aliases and tags/, /value itself/],
+  ['a tag', `${head}  acme: !secret { owns: [] }\n`, '6:9', /tag|unresolved/, /./],
+  ['broken YAML', 'switches: [', '1:12', /flow/, /mend the yaml/i],
+  ['two documents', 'a: 1\n---\nb: 2\n', '2:1', /document/, /mend the yaml/i],
+  ['a direction mark', 'switches: \u202e{}\n', '1:11', /U\+202E/, /reviewer/],
+];
+
+describe('a mistake in the fabric file', () => {
+  test.each(mistakes)('%s is pointed at and mended', (_name, text, at, message, help) => {
+    const loaded = loadFabric({ text, name: 'fabric.yaml' });
+    if (loaded.ok) throw new Error('was accepted');
+    const found = loaded.error.find((error) => `${error.line}:${error.column}` === at && message.test(error.message));
+    expect(
+      found,
+      loaded.error.map((error) => `${error.line}:${error.column} ${error.message}`).join('\n'),
+    ).toBeDefined();
+    expect(found?.help).toMatch(help);
+    expect(found?.file).toBe('fabric.yaml');
+  });
+
+  test('a thousand brackets or aliases end in a mistake, soon', () => {
+    const bomb = `a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nswitches: *c\ntenants: *c\n`;
+    for (const text of [
+      '['.repeat(1 << 20),
+      '{a: '.repeat(200_000),
+      '- '.repeat(500_000),
+      bomb,
+      '? '.repeat(100_000),
+    ]) {
+      const started = cpuTimeMs();
+      expect(loadFabric({ text }).ok).toBe(false);
+      expect(cpuTimeMs() - started).toBeLessThan(5000);
+    }
+  });
+
+  test('an alias in place of a list is refused, not followed', () => {
+    const text = `${head}  acme: { owns: &o [/switches/sw0/ports/1] }\n  globex: { owns: *o }\n`;
+    const loaded = loadFabric({ text });
+    expect(loaded.ok ? [] : loaded.error.map(({ line }) => line)).toEqual([6, 7]);
+  });
+
+  test('all of them are said at once', () => {
+    const text = `${head}  acme: { owns: [/switches/sw0/ports/9, /switches/sw0, ports] }\n  B: {}\n`;
+    const loaded = loadFabric({ text });
+    expect(loaded.ok ? 0 : loaded.error.length).toBe(4);
+  });
+
+  test('a text that is too large is not read, and in a large fabric nothing is guessed', () => {
+    const large = loadFabric({ text: '#'.repeat((1 << 20) + 1) });
+    expect(large.ok ? '' : large.error[0]?.code).toBe('too-large');
+    const text =
+      'switches: { s: { ports: [{ ids: 0-255, lds: 16 }] } }\ntenants: { acme: { owns: [/switches/s/ports/1/lds/16] } }';
+    const wide = loadFabric({ text });
+    expect(wide.ok ? '' : wide.error[0]?.help).toMatch(/write a list/);
+  });
+
+  test('a file that is a link, a directory, missing, too large or not UTF-8 is not read', () => {
+    const link = join(directory, 'link.yaml');
+    symlinkSync(join(process.cwd(), 'config/fabric.yaml'), link);
+    const large = join(directory, 'large.yaml');
+    writeFileSync(large, '#'.repeat((1 << 20) + 1));
+    const latin = join(directory, 'latin.yaml');
+    writeFileSync(latin, Buffer.from('# caf\u00e9\n# \u00fc', 'latin1'));
+    const codeOf = (path: string) => {
+      const loaded = loadFabric(path);
+      return loaded.ok ? 'ok' : loaded.error.map(({ code, line, column }) => `${code} ${line}:${column}`).join();
+    };
+    expect(codeOf(link)).toBe('unreadable 1:1');
+    expect(codeOf(directory)).toBe('unreadable 1:1');
+    expect(codeOf(join(directory, 'none.yaml'))).toBe('unreadable 1:1');
+    expect(codeOf(large)).toBe('too-large 1:1');
+    expect(codeOf(latin)).toBe('not-utf8 1:6');
+    expect(codeOf('\0')).toBe('unreadable 1:1');
+  });
+
+  test('no text makes the loader throw or dawdle', () => {
+    const pieces = fc.constantFrom(
+      'switches:',
+      'tenants:',
+      'owns:',
+      'ids:',
+      'lds:',
+      ' ',
+      '\n',
+      '  ',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      '-',
+      '0-3',
+      '&a',
+      '*a',
+      '!t',
+      '"',
+      "'",
+      '|',
+      '#',
+      '?',
+      ':',
+      '/switches/sw0/ports/4',
+      'acme',
+      '\t',
+      '%YAML 1.1',
+      '---',
+      '<<:',
+    );
+    const soup = fc.array(pieces, { maxLength: 40 }).map((parts) => parts.join(''));
+    const mutated = fc
+      .tuple(fc.nat(shippedText.length), fc.nat(40), fc.string({ unit: 'binary', maxLength: 10 }))
+      .map(([at, cut, insert]) => shippedText.slice(0, at) + insert + shippedText.slice(at + cut));
+    fc.assert(
+      fc.property(fc.oneof(soup, mutated, fc.string({ unit: 'binary' })), (text) => {
+        const started = cpuTimeMs();
+        const loaded = loadFabric({ text });
+        if (!loaded.ok) expect(loaded.error.length).toBeGreaterThan(0);
+        expect(cpuTimeMs() - started).toBeLessThan(2000);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});

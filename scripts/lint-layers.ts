@@ -52,7 +52,8 @@ function check(path: string, layer: Layer, text: string): void {
       continue;
     }
     const target = relative(root, resolve(root, dirname(path), specifier));
-    if (target.startsWith(`${layer.folder}/`)) continue;
+    // The version that the product tells stands in package.json.
+    if (target.startsWith(`${layer.folder}/`) || target === 'package.json') continue;
     const folder = layer.may.find((allowed) => target.startsWith(`${allowed}/`));
     if (folder === undefined) {
       say(`${layer.folder} may import only ${layer.may.join(', ') || 'itself'}`);

@@ -2,6 +2,7 @@
 
 /** Reads `width` bytes (1..6) as a number. The caller has checked the bounds. */
 export function readUint(source: Uint8Array, offset: number, width: number): number {
+  if (width === 1) return source[offset] ?? 0;
   let value = 0;
   for (let i = width - 1; i >= 0; i--) value = value * 256 + (source[offset + i] ?? 0);
   return value;
@@ -15,7 +16,7 @@ export function readUint64(source: Uint8Array, offset: number): bigint {
 export function writeUint(target: Uint8Array, offset: number, width: number, value: number): void {
   let rest = value;
   for (let i = 0; i < width; i++) {
-    target[offset + i] = rest % 256;
+    target[offset + i] = rest;
     rest = Math.floor(rest / 256);
   }
 }

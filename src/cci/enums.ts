@@ -100,3 +100,37 @@ export const enums = {
 } as const satisfies Record<string, Record<number, string>>;
 
 export type EnumName = keyof typeof enums;
+
+interface CodeTable {
+  readonly texts: ReadonlyMap<number, string>;
+  readonly codes: ReadonlyMap<string, number>;
+}
+
+const tables: ReadonlyMap<string, CodeTable> = new Map(
+  Object.entries(enums).map(([name, named]) => {
+    const entries = Object.entries(named).map(([code, text]) => [Number(code), text] as const);
+    return [name, { texts: new Map(entries), codes: new Map(entries.map(([code, text]) => [text, code])) }];
+  }),
+);
+
+const NO_TABLE: CodeTable = { texts: new Map(), codes: new Map() };
+
+/** Name of a code, or undefined. */
+export function enumText(name: EnumName, code: number): string | undefined {
+  return tableOf(name).texts.get(code);
+}
+
+/** Code of a name, or undefined. */
+export function enumCode(name: EnumName, text: string): number | undefined {
+  return tableOf(name).codes.get(text);
+}
+
+/** All names, ascending by code. */
+export function enumNames(name: EnumName): readonly string[] {
+  return [...tableOf(name).codes.keys()];
+}
+
+// A layout written at run time (a reviewed vendor row) may name an enum that is not here: it has no names.
+function tableOf(name: EnumName): CodeTable {
+  return tables.get(name) ?? NO_TABLE;
+}

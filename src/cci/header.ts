@@ -1,6 +1,6 @@
 import { readUint, writeUint } from './bytes.ts';
 import { type CodecError, codecError } from './codec-error.ts';
-import type { Dialect } from './decode.ts';
+import type { Dialect } from './dialect.ts';
 import { err, ok, type Result } from './result.ts';
 
 /** Size of the CCI message header in bytes. */
@@ -31,11 +31,20 @@ const LAYOUT = {
   jackrabbit: { response: 0x10, lengthShift: 3, background: 0x01, reserved: 0x06 },
 } as const satisfies Record<Dialect, object>;
 
-/** The bytes of a message: `12 + payload.length`. @throws RangeError for a payload over 21 bits of length */
+/**
+ * The bytes of a message: `12 + payload.length`.
+ *
+ * @throws RangeError for a payload over 21 bits of length, or a tag, opcode or code wider than its field: a caller's
+ *   mistake, and one that a silently narrowed number would turn into another command
+ */
 export function encodeMessage(message: CciMessage, dialect: Dialect = 'spec'): Uint8Array {
   const form = LAYOUT[dialect];
   const { payload } = message;
   if (payload.length > MAX_MESSAGE_PAYLOAD) throw new RangeError(`payload of ${payload.length} bytes`);
+  checkWidth('tag', message.tag, 0xff);
+  checkWidth('opcode', message.opcode, 0xffff);
+  checkWidth('return code', message.returnCode, 0xffff);
+  checkWidth('vendor status', message.vendorStatus, 0xffff);
   const bytes = new Uint8Array(HEADER_SIZE + payload.length);
   bytes[0] = message.category === 'request' ? 0 : form.response;
   bytes[1] = message.tag;
@@ -46,6 +55,10 @@ export function encodeMessage(message: CciMessage, dialect: Dialect = 'spec'): U
   writeUint(bytes, 10, 2, message.vendorStatus);
   bytes.set(payload, HEADER_SIZE);
   return bytes;
+}
+
+function checkWidth(name: string, value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) throw new RangeError(`${name} ${value} is not 0 to ${max}`);
 }
 
 /**

@@ -33,9 +33,11 @@ export {
   VENDOR_DEBUG_LOG_UUID,
 } from './cel.ts';
 export { type CodecError, type CodecErrorCode, codecError } from './codec-error.ts';
-export { type DecodeOptions, type Dialect, decodePayload, enumText } from './decode.ts';
+export { type DecodeOptions, decodePayload } from './decode.ts';
+export type { Dialect } from './dialect.ts';
 export { encodePayload, joinBytes } from './encode.ts';
-export { type EnumName, enums } from './enums.ts';
+export { type EnumName, enumCode, enumNames, enums, enumText } from './enums.ts';
+export { fromJson } from './from-json.ts';
 export {
   type CciMessage,
   decodeRequestMessage,
@@ -58,8 +60,9 @@ export {
   vcsId,
   vppbId,
 } from './ids.ts';
-export { fromJson, type Json, toJson, toJsonMasked } from './json.ts';
+export { type Json, toJson, toJsonMasked } from './json.ts';
 export * from './layout.ts';
+export { layoutProblems } from './layout-check.ts';
 export { err, ok, type Result } from './result.ts';
 export { isSuccess, RC, returnCodeName, returnCodes } from './return-codes.ts';
 export {
@@ -69,8 +72,10 @@ export {
   encodeRoutedReply,
   formatVia,
   type Hop,
+  hopsProblem,
   type LayerReply,
   MAX_HOPS,
+  maxRoutedPayload,
   parseVia,
   type RoutedCommand,
   type RoutedReply,

@@ -1,3 +1,4 @@
+import type { Dialect } from './dialect.ts';
 import type { EnumName, enums } from './enums.ts';
 
 /**
@@ -33,20 +34,21 @@ export interface UintOptions {
   readonly target?: TargetKind;
   /** May be left off the end of the payload. */
   readonly optional?: true;
-  /** Only there when that earlier field has that value. */
-  readonly when?: Condition;
+  /** Left off the end by devices of that dialect, and by them alone. */
+  readonly absentIn?: Dialect;
   readonly help?: string;
   /** Bytes that must never be written to a log in the clear. */
   readonly secret?: true;
 }
 
+/** Only there when that earlier field (or that part of its bits) has that value. */
 export interface Condition {
   readonly field: string;
   readonly sub?: string;
   readonly equals: string;
 }
 
-/** `[lowest bit, highest bit, enum?]` */
+/** `[lowest bit, highest bit, enum?]`: one bit is a boolean, a range up to bit 63 a bigint, any other a number. */
 export type BitRange = readonly [number, number] | readonly [number, number, EnumName];
 export type BitMap = { readonly [name: string]: BitRange };
 
@@ -105,6 +107,7 @@ export interface BytesField<N extends string = string> {
   readonly extent: Extent;
   readonly options: BytesOptions;
 }
+/** `ascii`: characters of one byte each up to the first NUL or the end; the rest of the field is padding. `uuid`: 16 bytes. */
 export interface TextField<N extends string = string> {
   readonly kind: 'ascii' | 'uuid';
   readonly name: N;
@@ -291,14 +294,14 @@ type FieldValue<F> =
 
 type Named = Exclude<Field, ReservedField | CountField>;
 type Names<F extends readonly Field[]> = Extract<F[number], Named>;
-type IsOptional<F> = F extends { options: { optional: true } }
+type IsOptional<F> = F extends { options: { optional: true } | { absentIn: Dialect } } | { when: Condition }
   ? true
-  : F extends { options: { when: Condition } } | { when: Condition }
-    ? true
-    : false;
+  : false;
 
 /** The value that a list of fields describes: reserved fields and counters have none. */
-export type ValueOf<F extends readonly Field[]> = {
+export type ValueOf<F extends readonly Field[]> = number extends F['length'] ? Value : KnownValue<F>;
+
+type KnownValue<F extends readonly Field[]> = {
   readonly [K in Names<F> as IsOptional<K> extends true ? never : K['name']]: FieldValue<K>;
 } & {
   readonly [K in Names<F> as IsOptional<K> extends true ? K['name'] : never]?: FieldValue<K> | undefined;

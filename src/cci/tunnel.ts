@@ -1,7 +1,14 @@
 import { readUint, writeUint } from './bytes.ts';
 import { type CodecError, codecError } from './codec-error.ts';
-import type { Dialect } from './decode.ts';
-import { type CciMessage, decodeRequestMessage, decodeResponseMessage, encodeMessage, HEADER_SIZE } from './header.ts';
+import type { Dialect } from './dialect.ts';
+import {
+  type CciMessage,
+  decodeRequestMessage,
+  decodeResponseMessage,
+  encodeMessage,
+  HEADER_SIZE,
+  MAX_MESSAGE_PAYLOAD,
+} from './header.ts';
 import { type LdId, ldId, type PortId, portId } from './ids.ts';
 import { err, ok, type Result } from './result.ts';
 import { isSuccess } from './return-codes.ts';
@@ -12,6 +19,8 @@ export const TUNNEL_OPCODE = 0x5300;
 export const MAX_HOPS = 2;
 /** Bytes in front of an inner message: id, target type, size; in a reply size and 2 reserved. */
 const TUNNEL_HEADER = 4;
+/** The size field of a layer has 16 bits. */
+const MAX_LAYER_SIZE = 0xffff;
 /** MCTP message type that the jackrabbit dialect puts in front of the inner header (D03). */
 const INNER_TYPE_BYTE = 0x08;
 
@@ -109,33 +118,67 @@ function decodeHop(layer: number, id: number, type: number): Result<Hop, CodecEr
 /**
  * The one byte form of a routed command, as opcode and payload for the switch. What was decided on is what is sent:
  * nothing of the bytes that came in survives but the decoded fields.
+ *
+ * @throws RangeError for a path that no command can have (`hopsProblem`), or a message over the 65535 bytes that a
+ *   layer's size field holds (ask `maxRoutedPayload` first): narrowed silently, LD 256 would become LD 0
  */
 export function encodeRoute(
   command: RoutedCommand,
   dialect: Dialect = 'spec',
 ): { readonly opcode: number; readonly payload: Uint8Array } {
+  const problem = hopsProblem(command.hops);
+  if (problem !== undefined) throw new RangeError(problem);
   let { opcode, payload } = command;
-  for (let layer = command.hops.length - 1; layer >= 0; layer--) {
-    const hop = command.hops[layer];
-    const message = encodeMessage({ ...request(opcode, payload), tag: command.tags[layer] ?? 0 }, dialect);
-    payload = wrap(dialect === 'spec' ? message : Uint8Array.of(INNER_TYPE_BYTE, ...message), (header, size) => {
-      header[0] = hop?.kind === 'port' ? hop.port : hop?.kind === 'ld' ? hop.ld : 0;
-      header[1] = hop?.kind === 'ldpool' ? 1 : 0;
-      writeUint(header, 2, 2, size);
-    });
+  for (const [layer, hop] of [...command.hops.entries()].reverse()) {
+    const message = encodeMessage({ ...request(opcode, payload), tag: tagOf(command, layer) }, dialect);
+    payload = wrap(message, dialect);
+    payload[0] = hop.kind === 'port' ? hop.port : hop.kind === 'ld' ? hop.ld : 0;
+    payload[1] = hop.kind === 'ldpool' ? 1 : 0;
+    writeUint(payload, 2, 2, payload.length - TUNNEL_HEADER);
     opcode = TUNNEL_OPCODE;
   }
   return { opcode, payload };
+}
+
+/** Why hops are not a path: a port first, then at most an LD (0 to 255) or the LD pool. Undefined where they are one. */
+export function hopsProblem(hops: readonly Hop[]): string | undefined {
+  if (hops.length > MAX_HOPS) return `a path of ${hops.length} hops, at most ${MAX_HOPS} are known`;
+  for (const [layer, hop] of hops.entries()) {
+    if ((hop.kind === 'port') !== (layer === 0)) return `${hop.kind} is not a target of layer ${layer}`;
+    const id = hop.kind === 'port' ? hop.port : hop.kind === 'ld' ? hop.ld : 0;
+    if (!Number.isInteger(id) || id < 0 || id > 0xff) return `${hop.kind} ${id} is not 0 to 255`;
+  }
+  return undefined;
+}
+
+/** Most payload bytes of the innermost command on a path of so many hops: each layer's size field has 16 bits. */
+export function maxRoutedPayload(hops: number, dialect: Dialect = 'spec'): number {
+  if (hops === 0) return MAX_MESSAGE_PAYLOAD;
+  const layer = TUNNEL_HEADER + HEADER_SIZE + typeByteSize(dialect);
+  return MAX_LAYER_SIZE - hops * layer + TUNNEL_HEADER;
+}
+
+// A route made from parameters has no tags of its own.
+function tagOf(command: RoutedCommand, layer: number): number {
+  return command.tags[layer] ?? 0;
+}
+
+function typeByteSize(dialect: Dialect): number {
+  return dialect === 'spec' ? 0 : 1;
 }
 
 function request(opcode: number, payload: Uint8Array): Omit<CciMessage, 'tag'> {
   return { category: 'request', opcode, background: false, returnCode: 0, vendorStatus: 0, payload };
 }
 
-function wrap(message: Uint8Array, fill: (header: Uint8Array, size: number) => void): Uint8Array {
-  const bytes = new Uint8Array(TUNNEL_HEADER + message.length);
-  fill(bytes, message.length);
-  bytes.set(message, TUNNEL_HEADER);
+/** The message with 4 zero bytes in front for the tunnel's header, and with the dialect's type byte. */
+function wrap(message: Uint8Array, dialect: Dialect): Uint8Array {
+  const start = TUNNEL_HEADER + typeByteSize(dialect);
+  const size = start - TUNNEL_HEADER + message.length;
+  if (size > MAX_LAYER_SIZE) throw new RangeError(`a tunnel layer carries ${MAX_LAYER_SIZE} bytes, not ${size}`);
+  const bytes = new Uint8Array(start + message.length);
+  bytes.fill(INNER_TYPE_BYTE, TUNNEL_HEADER, start);
+  bytes.set(message, start);
   return bytes;
 }
 
@@ -161,20 +204,20 @@ export function decodeRoutedReply(
   outer: LayerReply & { readonly payload: Uint8Array },
   dialect: Dialect = 'spec',
 ): Result<RoutedReply, TunnelError> {
-  const layers: LayerReply[] = [layerOf(outer)];
+  let here = layerOf(outer);
+  const layers: LayerReply[] = [here];
   let { payload } = outer;
   for (let layer = 0; layer < command.hops.length; layer++) {
-    const here = layers[layer];
-    if (here === undefined || !isSuccess(here.returnCode)) {
-      if (payload.length > 0) {
-        return err(tunnelError(layer, codecError('length', '', 'a refused tunnel carries an inner message')));
-      }
-      return ok({ layers, payload });
+    if (!isSuccess(here.returnCode)) {
+      return payload.length === 0
+        ? ok({ layers, payload })
+        : err(tunnelError(layer, codecError('length', '', 'a refused tunnel carries an inner message')));
     }
     const expected = layer === command.hops.length - 1 ? command.opcode : TUNNEL_OPCODE;
-    const inner = openReply(payload, command.tags[layer] ?? 0, expected, dialect);
+    const inner = openReply(payload, tagOf(command, layer), expected, dialect);
     if (!inner.ok) return err(tunnelError(layer, inner.error));
-    layers.push(layerOf(inner.value));
+    here = layerOf(inner.value);
+    layers.push(here);
     ({ payload } = inner.value);
   }
   return ok({ layers, payload });
@@ -207,25 +250,29 @@ function openReply(payload: Uint8Array, tag: number, opcode: number, dialect: Di
   return message;
 }
 
-/** The outermost reply payload of a routed reply: what a client sees that sent the tunnel as bytes. */
+/**
+ * The outermost reply payload of a routed reply: what a client sees that sent the tunnel as bytes.
+ *
+ * @throws RangeError where more layers answered than the path has, or a layer is over 65535 bytes
+ */
 export function encodeRoutedReply(command: RoutedCommand, reply: RoutedReply, dialect: Dialect = 'spec'): Uint8Array {
+  if (reply.layers.length > command.hops.length + 1) {
+    throw new RangeError(`${reply.layers.length} layers answered on a path of ${command.hops.length} hops`);
+  }
   let { payload } = reply;
-  for (let layer = reply.layers.length - 1; layer > 0; layer--) {
-    const answered = reply.layers[layer];
-    if (answered === undefined) break;
+  for (const [layer, answered] of [...reply.layers.entries()].slice(1).reverse()) {
     const message = encodeMessage(
       {
+        ...layerOf(answered),
         category: 'response',
-        tag: command.tags[layer - 1] ?? 0,
+        tag: tagOf(command, layer - 1),
         opcode: layer === command.hops.length ? command.opcode : TUNNEL_OPCODE,
-        ...answered,
         payload,
       },
       dialect,
     );
-    payload = wrap(dialect === 'spec' ? message : Uint8Array.of(INNER_TYPE_BYTE, ...message), (header, size) =>
-      writeUint(header, 0, 2, size),
-    );
+    payload = wrap(message, dialect);
+    writeUint(payload, 0, 2, payload.length - TUNNEL_HEADER);
   }
   return payload;
 }

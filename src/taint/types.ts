@@ -23,6 +23,10 @@ export interface TaintEntry {
   /** Resource path of the subtree that the bit restricts: `/switches/sw0` or `/switches/sw0/ports/3`. */
   readonly scope: string;
   readonly reason: string;
+  /** Nth raising of this register, from 1; orders raisings and acknowledgements whatever the clock does. */
+  readonly ordinal?: number;
+  /** The path it was raised on, where the register was full and the scope had to be widened to an ancestor. */
+  readonly raisedOn?: string;
 }
 
 /** Someone looked at a bit: its T rows and alarms are lifted, the bit stays. */
@@ -32,6 +36,15 @@ export interface TaintAcknowledgement {
   readonly atMs: number;
   readonly by: string;
   readonly reason: string;
+  /** Ordinal of the last raising that it covers. */
+  readonly upTo?: number;
+}
+
+/** All raisings of one bit on one path. `count` tells how many there were where `entries` no longer has them all. */
+export interface TaintCount {
+  readonly letter: TaintLetter;
+  readonly scope: string;
+  readonly count: number;
 }
 
 /** What the register of one switch says. */
@@ -42,6 +55,8 @@ export interface TaintView {
   readonly letters: string;
   readonly entries: readonly TaintEntry[];
   readonly acknowledgements: readonly TaintAcknowledgement[];
+  /** How often each bit was raised on each path; `entries` keeps the first and the last few of each. */
+  readonly counts?: readonly TaintCount[];
 }
 
 /** Everything about the switch's standing that a decision rests on. */

@@ -1,6 +1,6 @@
 import { CEL_ENTRY_SIZE, CEL_UUID, encodeCel, type Reply, type TypedSlug } from '../../cci/index.ts';
-import type { TopologyView } from '../../policy/index.ts';
-import { ownsLd, ownsVcs, seesPort, type View } from './view.ts';
+import type { Binding, TopologyView } from '../../policy/index.ts';
+import { ownsLd, ownsLdOf, ownsVcs, seesPort, type View } from './view.ts';
 
 /** What a filter may look at besides the reply. */
 export interface FilterInput<S extends TypedSlug> {
@@ -18,6 +18,7 @@ const identifySwitch: Filter<'identify-switch-device'> = ({ view, topology, repl
   const ports = reply.active_port_bitmask.filter((port) => seesPort(view, port));
   const vcss = reply.active_vcs_bitmask.filter((vcs) => ownsVcs(view, vcs));
   const vppbs = vcss.flatMap((vcs) => topology.vcss.get(vcs)?.vppbs ?? []);
+  const bound = vppbs.filter((binding) => seesBinding(view, binding));
   const own = [...(view.fabric.switches.get(view.switch)?.ports.keys() ?? [])].filter((port) => seesPort(view, port));
   return {
     ...reply,
@@ -27,7 +28,7 @@ const identifySwitch: Filter<'identify-switch-device'> = ({ view, topology, repl
     active_port_bitmask: ports,
     active_vcs_bitmask: vcss,
     total_number_of_vppbs: vppbs.length,
-    number_of_bound_vppbs: vppbs.filter((binding) => binding.kind === 'port' || binding.kind === 'ld').length,
+    number_of_bound_vppbs: bound.length,
   };
 };
 
@@ -40,8 +41,32 @@ const portState: Filter<'get-physical-port-state'> = ({ view, reply }) => ({
 const vcsInfo: Filter<'get-virtual-cxl-switch-info'> = ({ view, asked, reply }) => ({
   vcs_information_list: reply.vcs_information_list
     .filter((block) => ownsVcs(view, block.vcs_id))
-    .map((block) => vppbWindow(block, asked)),
+    .map((block) => vppbWindow(block, asked))
+    .map((block) => ({
+      ...block,
+      vppb_information_list: block.vppb_information_list.map((entry) => (shows(view, entry) ? entry : UNBOUND)),
+    })),
 });
+
+type VppbEntry = VcsBlock['vppb_information_list'][number];
+
+/** How a vPPB looks that nothing is bound to (D12: the LD byte is FFh). */
+const UNBOUND: VppbEntry = { binding_status: 'unbound', bound_port_id: 0, bound_ld_id: 0xff };
+
+/** What is bound to a vPPB of his is told to a tenant only where it is his as well. */
+function shows(view: View, entry: VppbEntry): boolean {
+  const { binding_status: status, bound_port_id: port, bound_ld_id: ld } = entry;
+  if (status === 'unbound') return true;
+  if (status === 'bound-to-physical-port') return seesBinding(view, { kind: 'port', port });
+  if (status === 'bound-to-ld') return seesBinding(view, { kind: 'ld', port, ld });
+  // In progress, or by PID: shown where the port named is his.
+  return seesPort(view, port) || ownsLdOf(view, port, ld);
+}
+
+function seesBinding(view: View, binding: Binding): boolean {
+  if (binding.kind === 'port') return seesPort(view, binding.port);
+  return binding.kind === 'ld' && (seesPort(view, binding.port) || ownsLdOf(view, binding.port, binding.ld));
+}
 
 type VcsBlock = Reply<'get-virtual-cxl-switch-info'>['vcs_information_list'][number];
 

@@ -34,7 +34,11 @@ export function ownsVcs(view: View, vcs: number): boolean {
 /** LD of the MLD on whose FM-owned LD the command ran. False for every id that does not exist. */
 export function ownsLd(view: View, ld: number): boolean {
   const port = view.hops[0];
-  if (port?.kind !== 'port') return false;
-  const path: ResourcePath = `/switches/${view.switch}/ports/${port.port}/lds/${ld}`;
+  return port?.kind === 'port' && ownsLdOf(view, port.port, ld);
+}
+
+/** LD of the MLD behind a port. False for every id that does not exist. */
+export function ownsLdOf(view: View, port: number, ld: number): boolean {
+  const path: ResourcePath = `/switches/${view.switch}/ports/${port}/lds/${ld}`;
   return view.fabric.exists(path) && owns(view, path);
 }

@@ -39,6 +39,13 @@ interface Seen extends Place {
   readonly prev: string;
 }
 
+interface Rival {
+  readonly seen: Seen;
+  readonly origin: number;
+  /** What was trusted before there were two of them. */
+  readonly trusted: TrustedPart | undefined;
+}
+
 interface Gap extends Place {
   readonly from: number;
   readonly to: number;
@@ -61,6 +68,8 @@ export class ChainCheck {
   #head: { readonly sequence: number; readonly hash: string | undefined } = emptyChain;
   readonly #window: Seen[] = [];
   #gaps: Gap[] = [];
+  /** A second record of a number that was passed, and where in the window the one before it is. */
+  #rival: Rival | undefined;
   #trusted: TrustedPart | undefined;
   #broken = false;
 
@@ -71,6 +80,7 @@ export class ChainCheck {
 
   /** Takes the next whole line. */
   take(place: Place, parsed: ParsedLine): void {
+    if (this.#rival !== undefined) this.#judgeRival(this.#rival, parsed);
     if (!parsed.ok) {
       this.#report('unreadable', place, undefined, `line ${place.line} is no record: ${parsed.why}`);
       this.#head = { sequence: this.#head.sequence + 1, hash: undefined };
@@ -93,6 +103,7 @@ export class ChainCheck {
     readonly count: number;
     readonly trusted: TrustedPart | undefined;
   } {
+    if (this.#rival !== undefined) this.#rejectRival(this.#rival.seen);
     for (const { line, offset, from, to } of this.#gaps) {
       const which = from === to ? `record ${from} is` : `records ${from} to ${to} are`;
       this.#report('removed', { line, offset }, from, `${which} missing before line ${line}`);
@@ -153,21 +164,36 @@ export class ChainCheck {
     const origin = this.#window.findLastIndex(
       (other) => other.head.sequence === sequence - 1 && other.head.hash === seen.prev,
     );
-    if (twin !== undefined && (origin >= 0 || (sequence === 1 && seen.prev === emptyChain.hash))) {
-      // This one has the better claim: it follows a good record, and so may the ones after it.
-      for (const extra of this.#window.splice(origin + 1)) {
-        const text = `line ${extra.line} was put in: record ${sequence} on line ${seen.line} was written without it`;
-        this.#report('inserted', extra, extra.head.sequence, text);
-      }
-      this.#advance(seen);
+    if (origin >= 0 || (sequence === 1 && seen.prev === emptyChain.hash && this.#window[0] === twin)) {
+      // Both follow a good record: the next one tells which of them it was written after.
+      this.#rival = { seen, origin, trusted: this.#trusted };
+      if (this.#trusted !== undefined) this.#trusted = this.#before((this.#window[origin + 1] ?? seen).line);
+      this.#broken = true;
       return;
     }
-    this.#report(
-      'inserted',
-      seen,
-      sequence,
-      `line ${seen.line} carries sequence ${sequence}, which was passed already`,
-    );
+    this.#report('inserted', seen, sequence, passed(seen));
+  }
+
+  /** Is the record after two rivals the successor of the second? Then the first, and what came after it, was put in. */
+  #judgeRival({ seen, origin, trusted }: Rival, next: ParsedLine): void {
+    const { sequence, hash } = seen.head;
+    if (!next.ok || next.record.prev !== hash || next.record.seq !== sequence + 1) {
+      this.#rejectRival(seen);
+      // The first one goes on as if the second were not there.
+      if (next.ok && next.record.prev === this.#head.hash) this.#trusted = trusted;
+      return;
+    }
+    this.#rival = undefined;
+    for (const extra of this.#window.splice(origin + 1)) {
+      const text = `line ${extra.line} was put in: record ${sequence} on line ${seen.line} was written without it`;
+      this.#report('inserted', extra, extra.head.sequence, text);
+    }
+    this.#advance(seen);
+  }
+
+  #rejectRival(seen: Seen): void {
+    this.#rival = undefined;
+    this.#report('inserted', seen, seen.head.sequence, passed(seen));
   }
 
   #fillsGap(sequence: number): boolean {
@@ -202,4 +228,8 @@ export class ChainCheck {
     const seen = this.#window.findLast((other) => other.line < line);
     return seen === undefined ? undefined : { line: seen.line, ...seen.head };
   }
+}
+
+function passed({ line, head }: Seen): string {
+  return `line ${line} carries sequence ${head.sequence}, which was passed already`;
 }

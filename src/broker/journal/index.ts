@@ -1,4 +1,5 @@
 export type { ChainProblem, ChainProblemKind, TrustedPart } from './chain-check.ts';
+export type { Appended, Journal, JournalClock, JournalHealth, OpenReport } from './contract.ts';
 export { JournalError, type JournalErrorCode, type JournalPosition } from './errors.ts';
 export {
   type FileIdentity,
@@ -7,7 +8,6 @@ export {
   type JournalFileSystem,
   type OpenMode,
 } from './file-system.ts';
-export type { Appended, Journal, JournalClock, JournalHealth, OpenReport } from './journal.ts';
 export type { JournalLock } from './lock.ts';
 export { type JournalOptions, openJournal, systemJournalClock } from './open.ts';
 export type { OpenIntent } from './open-intents.ts';

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import type { Appended, Journal, JournalClock, JournalHealth, OpenReport } from './contract.ts';
+import { directoryProblem } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
 import { buildLine, type ChainHead } from './line.ts';
@@ -6,77 +8,7 @@ import type { JournalLock } from './lock.ts';
 import { intentNote, type OpenIntent, type OpenIntents } from './open-intents.ts';
 import { bytesOf, type PendingLine, PendingLines } from './pending.ts';
 import type { RecordBodies, RecordKind } from './records.ts';
-import { appendAll, commit, type DurableEnd, reattach } from './segment.ts';
-
-/** Time for the journal. */
-export interface JournalClock {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Milliseconds on a clock that never goes back, such as `performance.now()`. */
-  monotonic(): number;
-}
-
-/** Where a record is. */
-export interface Appended {
-  readonly sequence: number;
-  /** 64 hex digits. */
-  readonly hash: string;
-}
-
-export interface JournalHealth {
-  /** `failed`: nothing can be recorded now, so nothing may be sent. */
-  readonly state: 'open' | 'failed' | 'closed';
-  /** Why, while it is failed. */
-  readonly error?: JournalError;
-  /** Sequence of the last accepted record. */
-  readonly sequence: number;
-  /** Sequence of the last record known to be on disk. */
-  readonly durableSequence: number;
-  /** Bytes accepted and not yet durable. */
-  readonly pendingBytes: number;
-  /** Failures since it was opened. */
-  readonly failures: number;
-}
-
-/** What opening found. */
-export interface OpenReport {
-  /** Records before this run. */
-  readonly records: number;
-  /** Switches that those records name: for these, a missing taint ledger is a loss. */
-  readonly switches: ReadonlySet<string>;
-  /** Bytes of an incomplete last record that were cut off, and the file beside the journal that keeps them. */
-  readonly torn?: { readonly bytes: number; readonly keptAs: string; readonly why: string };
-  /** Intents of an earlier run that got the outcome `unknown` now. */
-  readonly unknown: readonly OpenIntent[];
-}
-
-/** The audit journal of one broker. */
-export interface Journal {
-  readonly report: OpenReport;
-  /**
-   * Adds a record. The order of calls is the order of sequence numbers and of the file.
-   *
-   * With `durable` it resolves when the record is on disk (`fdatasync`, shared by all that wait). Without, it resolves
-   * at once and the record is on disk within 50 ms. A record whose append rejected may still appear in the journal;
-   * recovery then says so (`refused`), and an intent among them gets the outcome `not-sent`: the caller must send
-   * nothing and need not record that.
-   * @throws JournalError `failed`, `overloaded`, `invalid`, `closed`; for durable ones also `io`, `replaced`, `truncated`
-   */
-  append<K extends RecordKind>(
-    kind: K,
-    body: RecordBodies[K],
-    options: { readonly durable: boolean },
-  ): Promise<Appended>;
-  /** Resolves when everything accepted so far is on disk. @throws JournalError */
-  flush(): Promise<void>;
-  health(): JournalHealth;
-  /** Intents on disk that have no outcome yet. */
-  openIntents(): readonly OpenIntent[];
-  /** Tries to recover now instead of at the next automatic attempt. Does nothing while open. @throws JournalError */
-  reopen(): Promise<void>;
-  /** Writes what is pending and gives the directory free. @throws JournalError when something accepted is lost */
-  close(): Promise<void>;
-}
+import { appendAll, type DurableEnd, inspect, reattach } from './segment.ts';
 
 export interface WriterOptions {
   readonly directory: string;
@@ -89,6 +21,7 @@ export interface WriterOptions {
   readonly maxPendingBytes: number;
   readonly maxRecordBytes: number;
   readonly retryAfterMs: number;
+  readonly checkEveryMs: number;
   readonly lock: (directory: string) => Promise<JournalLock>;
 }
 
@@ -123,7 +56,11 @@ export class JournalWriter implements Journal {
   #flushTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #recovering: Promise<void> | undefined;
+  readonly #checkTimer: NodeJS.Timeout;
+  /** Why it is failed; of several, the newest. */
   #error: JournalError | undefined;
+  /** What made it fail first. */
+  #cause: JournalError | undefined;
   #failures = 0;
   #closed: Promise<void> | undefined;
 
@@ -137,6 +74,8 @@ export class JournalWriter implements Journal {
     this.#end = start.end;
     this.#durableSequence = start.head.sequence;
     this.#intents = start.intents;
+    this.#checkTimer = setInterval(() => this.#startCheck(), options.checkEveryMs);
+    this.#checkTimer.unref();
   }
 
   append<K extends RecordKind>(
@@ -149,7 +88,7 @@ export class JournalWriter implements Journal {
       this.#mustAccept();
       line = this.#chained(kind, body);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(asJournalError(error, `a ${kind} record can't be made`));
     }
     const appended: Appended = { sequence: this.#head.sequence, hash: this.#head.hash };
     this.#pending.add(line);
@@ -192,10 +131,11 @@ export class JournalWriter implements Journal {
 
   async #close(): Promise<void> {
     clearTimeout(this.#retryTimer);
+    clearInterval(this.#checkTimer);
     try {
       await this.#recovering?.catch(() => undefined);
-      if (this.#error !== undefined) await this.#recover();
-      await this.flush();
+      // One more try for what a failing disk has not taken yet.
+      await this.flush().catch(() => this.#recover());
     } finally {
       clearTimeout(this.#retryTimer);
       clearTimeout(this.#flushTimer);
@@ -208,7 +148,10 @@ export class JournalWriter implements Journal {
     if (this.#closed !== undefined) throw closedError();
     if (this.#error === undefined) return;
     clearTimeout(this.#retryTimer);
-    await this.#recoverOnce();
+    await this.#recoverOnce().catch((error: unknown) => {
+      this.#retryLater(this.#options.retryAfterMs);
+      throw error;
+    });
   }
 
   #mustAccept(): void {
@@ -249,6 +192,24 @@ export class JournalWriter implements Journal {
     this.#flushing ??= this.#flushAll();
   }
 
+  /** Looks whether the file is still ours while nothing is written. Else every write looks. */
+  #startCheck(): void {
+    if (this.#error !== undefined || this.#flushing !== undefined) return;
+    this.#flushing = this.#checkThenFlush();
+  }
+
+  async #checkThenFlush(): Promise<void> {
+    try {
+      await inspect(this.#options.fileSystem, this.#file, this.#path, this.#end.offset);
+    } catch (error) {
+      this.#flushing = undefined;
+      this.#fail(asJournalError(error, `\`${this.#path}\` can't be checked`));
+      return;
+    }
+    // What was appended meanwhile saw that something was running and waits for it.
+    await this.#flushAll();
+  }
+
   // One commit at a time: what arrives meanwhile shares the next.
   async #flushAll(): Promise<void> {
     // Everything that is appended in this turn of the event loop shares the first one.
@@ -275,7 +236,10 @@ export class JournalWriter implements Journal {
   async #write(file: JournalFile, bytes: Uint8Array): Promise<void> {
     this.#attempted = bytes;
     await appendAll(file, bytes);
-    await commit(this.#options.fileSystem, file, this.#path, this.#end.offset + bytes.length);
+    // Side by side, since the sync takes longer than the look. Both are awaited: neither may still run when we recover.
+    const size = this.#end.offset + bytes.length;
+    const done = await Promise.allSettled([file.datasync(), inspect(this.#options.fileSystem, file, this.#path, size)]);
+    for (const part of done) if (part.status === 'rejected') throw part.reason;
   }
 
   #durable(lines: readonly PendingLine[], bytes: Buffer): void {
@@ -289,6 +253,7 @@ export class JournalWriter implements Journal {
 
   #fail(error: JournalError): void {
     this.#error = error;
+    this.#cause = error;
     this.#failures += 1;
     this.#pending.refuse(error);
     this.#retryLater(this.#options.retryAfterMs);
@@ -313,12 +278,14 @@ export class JournalWriter implements Journal {
 
   /** Opens the file again, writes what was accepted before the failure and a record that says what happened. */
   async #recover(): Promise<void> {
-    const failure = this.#error;
+    const failure = this.#cause;
     if (failure === undefined) return;
     const { fileSystem, directory, lock } = this.#options;
     const headBefore = this.#head;
     let file: JournalFile | undefined;
     try {
+      const problem = await directoryProblem(fileSystem, directory);
+      if (problem !== undefined) throw problem;
       this.#lock.release();
       this.#lock = await lock(directory);
       const again = await reattach(fileSystem, this.#path, this.#file, this.#end, this.#attempted);
@@ -340,6 +307,7 @@ export class JournalWriter implements Journal {
     await this.#file.close().catch(() => undefined);
     this.#file = file;
     this.#error = undefined;
+    this.#cause = undefined;
     this.#options.onRecovered();
   }
 

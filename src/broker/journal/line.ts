@@ -79,22 +79,25 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 function endsWithItsHash(bytes: Uint8Array, claimed: string): boolean {
   const cut = bytes.length - SUFFIX_BYTES;
   if (cut < 0) return false;
-  const suffix = String.fromCharCode(...bytes.subarray(cut));
+  const suffix = Buffer.from(bytes.buffer, bytes.byteOffset + cut, SUFFIX_BYTES).latin1Slice();
   return suffix === `,"hash":"${claimed}"}` && hash('sha256', bytes.subarray(0, cut)) === claimed;
 }
 
 // The kind is not looked up: a newer broker may know more of them, and the chain must still verify.
 function isFramed(value: unknown): value is JournalRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const record: Partial<Record<string, unknown>> = { ...value };
   return (
-    record.v === 1 &&
-    Number.isSafeInteger(record.seq) &&
-    Number(record.seq) > 0 &&
-    typeof record.at === 'string' &&
-    typeof record.mono === 'number' &&
-    typeof record.kind === 'string' &&
-    typeof record.prev === 'string' &&
-    typeof record.hash === 'string'
+    isObject(value) &&
+    value.v === 1 &&
+    Number.isSafeInteger(value.seq) &&
+    Number(value.seq) > 0 &&
+    typeof value.at === 'string' &&
+    typeof value.mono === 'number' &&
+    typeof value.kind === 'string' &&
+    typeof value.prev === 'string' &&
+    typeof value.hash === 'string'
   );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }

@@ -1,7 +1,9 @@
 import { join, resolve } from 'node:path';
+import type { Journal, JournalClock, OpenReport } from './contract.ts';
+import { directoryProblem, isOpenToOthers } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFile, type JournalFileSystem } from './file-system.ts';
-import { type Journal, type JournalClock, JournalWriter, type OpenReport, outcomeOf } from './journal.ts';
+import { JournalWriter, outcomeOf } from './journal.ts';
 import { type JournalLock, lockDirectory } from './lock.ts';
 import { scanSegment, type Tail } from './scan.ts';
 import { FIRST_SEGMENT, keepAside } from './segment.ts';
@@ -22,6 +24,8 @@ export interface JournalOptions {
   readonly maxRecordBytes?: number;
   /** Milliseconds to the first attempt to recover; doubles up to 5000. Default 250. */
   readonly retryAfterMs?: number;
+  /** Milliseconds between two looks at an idle file. Default 1000. */
+  readonly checkEveryMs?: number;
   readonly fileSystem?: JournalFileSystem;
   readonly lock?: (directory: string) => Promise<JournalLock>;
 }
@@ -45,7 +49,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   let file: JournalFile | undefined;
   let writer: JournalWriter | undefined;
   try {
-    await prepareDirectory(fileSystem, directory);
+    await fileSystem.makeDirectory(directory);
+    const problem = await directoryProblem(fileSystem, directory);
+    if (problem !== undefined) throw problem;
     held = await lock(directory);
     file = await openSegment(fileSystem, directory);
     const tail = await scanSegment(file, FIRST_SEGMENT);
@@ -69,6 +75,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
         maxPendingBytes: options.maxPendingBytes ?? 8 << 20,
         maxRecordBytes: options.maxRecordBytes ?? 4 << 20,
         retryAfterMs: options.retryAfterMs ?? 250,
+        checkEveryMs: options.checkEveryMs ?? 1000,
         lock,
       },
       {
@@ -91,23 +98,14 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 }
 
-async function prepareDirectory(fileSystem: JournalFileSystem, directory: string): Promise<void> {
-  await fileSystem.makeDirectory(directory);
-  const found = await fileSystem.identity(directory);
-  if (found === undefined) throw new JournalError('io', `journal directory \`${directory}\` is gone`);
-  // Not tightened by us: a directory that others use may have been named by mistake.
-  if ((found.mode & 0o077) !== 0) {
-    const mode = found.mode.toString(8).padStart(4, '0');
-    throw new JournalError(
-      'insecure',
-      `journal directory \`${directory}\` has mode ${mode}: it must be closed to others, run \`chmod 0700\` on it`,
-    );
-  }
-}
-
 async function openSegment(fileSystem: JournalFileSystem, directory: string): Promise<JournalFile> {
   const path = join(directory, FIRST_SEGMENT);
-  if ((await fileSystem.identity(path)) !== undefined) return fileSystem.open(path, 'append');
+  const found = await fileSystem.identity(path);
+  if (found !== undefined) {
+    if (isOpenToOthers(found))
+      throw new JournalError('insecure', `\`${path}\` is open to others: run \`chmod 0600\` on it`);
+    return fileSystem.open(path, 'append');
+  }
   const file = await fileSystem.open(path, 'create');
   try {
     await fileSystem.syncDirectory(directory);

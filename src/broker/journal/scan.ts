@@ -4,6 +4,8 @@ import { type ChainHead, emptyChain, parseLine } from './line.ts';
 import { type RawLine, readLines } from './line-reader.ts';
 import { OpenIntents } from './open-intents.ts';
 
+const NEWLINE = Uint8Array.of(0x0a);
+
 /** What is at the end of a journal. */
 export interface Tail {
   readonly head: ChainHead;
@@ -28,7 +30,7 @@ export async function scanSegment(file: JournalFile, name: string): Promise<Tail
   let head = emptyChain;
   let offset = 0;
   let records = 0;
-  let lastLine = new Uint8Array(0);
+  let lastLine: Uint8Array = new Uint8Array(0);
   let bad: { readonly line: RawLine; readonly why: string } | undefined;
   const intents = new OpenIntents();
   const switches = new Set<string>();
@@ -49,7 +51,7 @@ export async function scanSegment(file: JournalFile, name: string): Promise<Tail
       if ('switch' in record && typeof record.switch === 'string') switches.add(record.switch);
     }
     const last = batch.findLast((line) => line.offset + line.length + 1 === offset);
-    if (last !== undefined) lastLine = Uint8Array.from([...last.bytes, 0x0a]);
+    if (last !== undefined) lastLine = Buffer.concat([last.bytes, NEWLINE]);
   }
   const torn = bad === undefined ? {} : { torn: { bytes: tornBytes(bad.line), why: bad.why } };
   return { head, offset, records, lastLine, intents, switches, ...torn };

@@ -24,19 +24,17 @@ export async function appendAll(file: JournalFile, bytes: Uint8Array): Promise<v
 }
 
 /**
- * Makes what was appended durable, and makes sure that it went where it should have: the file is still the one at
- * `path` and is exactly `size` bytes long.
+ * Makes sure that what was appended went where it should have: the file is still the one at `path` and is exactly
+ * `size` bytes long.
  * @throws JournalError `replaced`, `truncated`, or what the file system says
  */
-export async function commit(
+export async function inspect(
   fileSystem: JournalFileSystem,
   file: JournalFile,
   path: string,
   size: number,
 ): Promise<void> {
-  // Side by side, since the sync takes longer than both looks. All are awaited: none may still run when we recover.
-  const [synced, own, named] = await Promise.allSettled([file.datasync(), file.identity(), fileSystem.identity(path)]);
-  if (synced.status === 'rejected') throw synced.reason;
+  const [own, named] = await Promise.allSettled([file.identity(), fileSystem.identity(path)]);
   if (own.status === 'rejected') throw own.reason;
   if (named.status === 'rejected') throw named.reason;
   if (named.value === undefined) throw new JournalError('replaced', `\`${path}\` was removed`);
@@ -123,9 +121,6 @@ export async function keepAside(
 
 async function restore(fileSystem: JournalFileSystem, path: string, old: JournalFile, size: number): Promise<void> {
   const directory = dirname(path);
-  if ((await fileSystem.identity(directory)) === undefined) {
-    throw new JournalError('io', `the journal directory \`${directory}\` is gone`);
-  }
   const taken = new Set(await fileSystem.list(directory));
   let number = 1;
   while (taken.has(`${basename(path)}.restored-${number}`)) number += 1;

@@ -49,8 +49,8 @@ export async function consider(
   gate: RawGate = services.policy.current.rawGate(inputFor(runtime, principal, decoded)),
 ): Promise<{ readonly decision: Decision; readonly refusal: Refusal | undefined }> {
   let decision = look(services, runtime, principal, decoded, gate);
-  for (let looks = 1; looks < LOOKS_MAX && onlyCelMissing(decision); looks++) {
-    const read = await runtime.topology.readCel(decision.needsCel ?? []);
+  for (let looks = 1; looks < LOOKS_MAX && decision.needsCel !== undefined; looks++) {
+    const read = await runtime.topology.readCel(decision.needsCel);
     if (!read.ok) break;
     decision = look(services, runtime, principal, decoded, gate);
   }
@@ -75,11 +75,6 @@ function inputFor(runtime: SwitchRuntime, principal: Principal, decoded: Decoded
     posture: runtime.posture.posture(),
     topology: runtime.topology,
   };
-}
-
-/** A CEL is read for the sake of a command only when nothing else stands against it: probing reaches no device. */
-function onlyCelMissing(decision: Decision): boolean {
-  return decision.needsCel !== undefined && decision.reasons.every((reason) => reason.step === 'cel');
 }
 
 /** @throws what the ledger throws: then nothing may be sent */

@@ -4,6 +4,7 @@ import type { DeviceReply, OwnSend } from '../device.ts';
 import type { Decided, Refusal, Request, Services, SwitchRuntime } from './context.ts';
 import { look, raiseTaints, refusalOf } from './decide.ts';
 import { recordIntent } from './record.ts';
+import { virtualReply } from './virtual.ts';
 
 /** What happened to a command whose turn came. */
 export type Dispatched =
@@ -32,6 +33,8 @@ export async function dispatch(services: Services, request: Request, decided: De
       const again = await decideAgain(services, decided, decision);
       decision = again.decision;
       if (again.refusal !== undefined) return { go: false, refusal: again.refusal };
+      // While it waited the background slot may have passed to somebody else.
+      if (virtualReply({ ...decided, decision }) !== undefined) return { go: false, refusal: changedMeanwhile };
       if (needsIntent(decision)) intent = await recordIntent(services, request, decided, decision);
       return { go: true, command: decision.command };
     },
@@ -72,6 +75,13 @@ export const unrecordable: Refusal = {
   code: 'EIO',
   detail: 'refused: the journal cannot be written, and nothing is sent unrecorded',
   returnCode: errnoTable.EIO.returnCode,
+};
+
+const changedMeanwhile: Refusal = {
+  code: 'EAGAIN',
+  detail: 'what this was about has changed while it waited: ask again',
+  returnCode: errnoTable.EAGAIN.returnCode,
+  retryAfterMs: 0,
 };
 
 const expired: Refusal = {

@@ -9,6 +9,7 @@ import {
   type Result,
   type RoutedReply,
   returnCodeName,
+  type TypedRow,
   toJson,
   type Value,
 } from '../../cci/index.ts';
@@ -79,6 +80,7 @@ function withoutOthersWork({ runtime, principal }: Decided) {
 function body(services: Services, decided: Decided, decision: Decision, bytes: Uint8Array): Result<Body, Unbelievable> {
   const row = typedRow(decision.command.opcode);
   if (row === undefined || decision.facts.class === 'raw') return ok({ payload: bytes });
+  if (decision.answer === 'empty') return emptyBody(row, bytes);
   const sent = decodePayload(row.request, decision.command.payload, { side: 'request' });
   if (!sent.ok) return err({ text: 'the command sent does not decode' });
   const value = decodePayload(row.response, bytes, { side: 'reply', request: sent.value as Value });
@@ -86,6 +88,12 @@ function body(services: Services, decided: Decided, decision: Decision, bytes: U
   const view = viewOf(services, decided, decision);
   const filtered = filterReply(row, value.value as Value, decided.decoded.asked ?? {}, view, decided.runtime.topology);
   return filtered.ok ? filtered : err({ text: `${row.slug}: ${filtered.error.field} ${filtered.error.message}` });
+}
+
+/** The broker's own empty list: nothing of it came from a device, so there is nothing to filter or to doubt. */
+function emptyBody(row: TypedRow, bytes: Uint8Array): Result<Body, Unbelievable> {
+  const value = decodePayload(row.response, bytes, { side: 'reply' });
+  return ok(value.ok ? { payload: bytes, value: value.value as Value } : { payload: bytes });
 }
 
 function viewOf(services: Services, { principal, runtime }: Decided, decision: Decision): View {

@@ -26,7 +26,8 @@ export const set00 = [
       u(2, 'pcie_subsystem_id'),
       u(8, 'device_serial_number'),
       u(1, 'max_supported_message_size', { help: '2^n bytes' }),
-      u(1, 'component_type', { enum: 'component_type' }),
+      // D09: devices of the 2.0 era end one byte earlier.
+      u(1, 'component_type', { enum: 'component_type', absentIn: 'jackrabbit' }),
     ]),
   }),
   row({
@@ -102,6 +103,7 @@ export const set00 = [
     mutating: true,
     effects: 0x0000,
     radius: 'other-hosts',
+    // Stops whatever runs, whoever started it: the broker lets it through to the owner of the slot alone.
     scope: 0,
     request: empty,
     response: empty,

@@ -17,6 +17,7 @@ export const set01 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Records of all tenants come back; the broker attributes and filters each, so nobody gets the raw reply.
     scope: 0,
     request: layout(1, 1, [u(1, 'event_log', { enum: 'event_log', target: 'event-log' })]),
     response: layout(32, 8388512, [
@@ -103,6 +104,7 @@ export const set01 = [
     mutating: true,
     effects: 0x0008,
     radius: 'whole-port',
+    // Changes how a device interrupts its own host only; never valid on MCTP or on a switch.
     scope: 0,
     request: layout(4, 5, [
       bits(1, 'informational_settings', {
@@ -259,6 +261,7 @@ export const set01 = [
     effects: 0x0000,
     radius: 'query-only',
     scope: 3,
+    notOffered: "speaks about the mailbox it arrives on, which is the broker's",
     requestSize: { min: 0, max: 0 },
     responseSize: { min: 8, max: 8 },
     request: null,
@@ -278,6 +281,7 @@ export const set01 = [
     effects: 0x0000,
     radius: 'opaque',
     scope: 3,
+    notOffered: 'hands the switch an address in host memory to write to, of the host that owns the mailbox: the broker',
     requestSize: { min: 8, max: 8 },
     responseSize: { min: 0, max: 0 },
     request: null,

@@ -16,6 +16,7 @@ export const set02 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // A read: scope 1, so that seeing a version does not need the right to replace the firmware.
     scope: 1,
     request: empty,
     response: layout(80, 80, [
@@ -42,6 +43,7 @@ export const set02 = [
     mutating: true,
     effects: 0x0f41,
     radius: 'whole-switch',
+    // Replaces the code of everything behind the component; R15 leaves no lower scope for it.
     scope: 3,
     request: layout(128, null, [
       u(1, 'action', { enum: 'fw_transfer_action' }),
@@ -67,6 +69,7 @@ export const set02 = [
     effects: 0x0f43,
     radius: 'whole-switch',
     scope: 3,
+    // Never raw in the kernel (R7): typed only, and only where a policy names it.
     grant: 'slug-only',
     request: layout(2, 2, [u(1, 'action', { enum: 'fw_activate_action' }), u(1, 'slot')]),
     response: empty,

@@ -39,6 +39,7 @@ export const set04 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Scope 0 covers the CEL alone; policy raises any other log to 1.
     scope: 0,
     allowlisted: 'cel-only',
     request: layout(24, 24, [uuid('log_identifier', { target: 'log' }), u(4, 'offset'), u(4, 'length')]),
@@ -82,6 +83,7 @@ export const set04 = [
     mutating: true,
     effects: 0x0010,
     radius: 'whole-switch',
+    // Erases evidence; payload rule R6 confines it to the vendor debug log.
     scope: 2,
     request: layout(16, 16, [uuid('log_identifier', { target: 'log' })]),
     response: empty,
@@ -99,6 +101,7 @@ export const set04 = [
     mutating: true,
     effects: 0x0150,
     radius: 'whole-switch',
+    // Overwrites the previous dump and takes the background slot.
     scope: 2,
     request: layout(16, 16, [uuid('log_identifier', { target: 'log' })]),
     response: empty,

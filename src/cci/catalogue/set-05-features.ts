@@ -17,6 +17,7 @@ export const set05 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Names every adjustable feature of the component: debug, not configuration.
     scope: 1,
     request: layout(8, 8, [u(4, 'count', { help: 'bytes asked for' }), u(2, 'starting_feature_index'), reserved(2)]),
     response: layout(8, 3145688, [
@@ -41,6 +42,7 @@ export const set05 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Feature data is defined by the feature, not by us: debug read.
     scope: 1,
     request: layout(21, 21, [
       uuid('feature_identifier', { target: 'feature' }),
@@ -63,6 +65,7 @@ export const set05 = [
     mutating: true,
     effects: 0x0c3f,
     radius: 'opaque',
+    // The payload is defined by the feature: 3 unless the feature's own effects say less (R15).
     scope: 3,
     request: layout(32, null, [
       uuid('feature_identifier', { target: 'feature' }),

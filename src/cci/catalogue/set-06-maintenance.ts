@@ -16,6 +16,7 @@ export const set06 = [
     mutating: true,
     effects: 0x0156,
     radius: 'other-hosts',
+    // Repair and sparing act on media that other hosts share.
     scope: 3,
     request: layout(2, null, [
       u(1, 'maintenance_operation_class', { enum: 'maintenance_operation_class' }),

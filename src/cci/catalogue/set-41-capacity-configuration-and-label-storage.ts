@@ -40,6 +40,7 @@ export const set41 = [
     effects: 0x0e07,
     radius: 'whole-port',
     scope: 2,
+    // Never raw in the kernel (R7); the immediate flag is refused whoever asks (R6).
     grant: 'slug-only',
     request: layout(9, 9, [u(8, 'volatile_capacity'), bits(1, 'flags', { immediate: [0, 0] })]),
     response: empty,
@@ -57,6 +58,7 @@ export const set41 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Labels describe the data of the host: debug read.
     scope: 1,
     request: layout(8, 8, [u(4, 'offset'), u(4, 'length')]),
     response: layout(0, null, [bytes('data', 'rest')]),
@@ -75,6 +77,7 @@ export const set41 = [
     effects: 0x0006,
     radius: 'whole-port',
     scope: 2,
+    // Never raw in the kernel (R7): the label area belongs to the host's own tools.
     grant: 'slug-only',
     request: layout(8, null, [u(4, 'offset'), reserved(4), bytes('data', 'rest')]),
     response: empty,

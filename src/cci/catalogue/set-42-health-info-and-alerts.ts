@@ -131,6 +131,7 @@ export const set42 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Health detail.
     scope: 1,
     request: empty,
     response: layout(1, 1, [bits(1, 'state', { dirty: [0, 0] })]),
@@ -149,6 +150,7 @@ export const set42 = [
     effects: 0x0008,
     radius: 'whole-port',
     scope: 2,
+    // Never raw in the kernel (R7), and prohibited on the MCTP CCI: tunnelled it is never legitimate.
     grant: 'slug-only',
     request: layout(1, 1, [bits(1, 'state', { dirty: [0, 0] })]),
     response: empty,

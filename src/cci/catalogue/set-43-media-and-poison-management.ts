@@ -18,6 +18,7 @@ export const set43 = [
     effects: 0x0000,
     radius: 'query-only',
     scope: 1,
+    // The whole set is never raw: the kernel keeps poison handling to itself (R7).
     grant: 'slug-only',
     request: layout(16, 16, [
       bits(8, 'physical_address', { restart_request: [0, 0], physical_address_63_6: [6, 63] }, { target: 'dpa-range' }),
@@ -51,6 +52,7 @@ export const set43 = [
     effects: 0x0004,
     radius: 'whole-port',
     scope: 2,
+    // The whole set is never raw: the kernel keeps poison handling to itself (R7).
     grant: 'slug-only',
     request: layout(8, 8, [
       bits(8, 'physical_address', { flags: [0, 5], physical_address_63_6: [6, 63] }, { target: 'dpa-range' }),
@@ -71,6 +73,7 @@ export const set43 = [
     effects: 0x0004,
     radius: 'whole-port',
     scope: 2,
+    // The whole set is never raw: the kernel keeps poison handling to itself (R7).
     grant: 'slug-only',
     request: layout(72, 72, [
       bits(8, 'physical_address', { flags: [0, 5], physical_address_63_6: [6, 63] }, { target: 'dpa-range' }),
@@ -92,6 +95,7 @@ export const set43 = [
     effects: 0x0000,
     radius: 'query-only',
     scope: 1,
+    // The whole set is never raw: the kernel keeps poison handling to itself (R7).
     grant: 'slug-only',
     request: layout(16, 16, [
       bits(8, 'physical_address', { flags: [0, 5], physical_address_63_6: [6, 63] }, { target: 'dpa-range' }),
@@ -113,6 +117,7 @@ export const set43 = [
     effects: 0x0140,
     radius: 'whole-port',
     scope: 2,
+    // The whole set is never raw: the kernel keeps poison handling to itself (R7).
     grant: 'slug-only',
     request: layout(17, 17, [
       bits(8, 'physical_address', { flags: [0, 5], physical_address_63_6: [6, 63] }, { target: 'dpa-range' }),
@@ -135,6 +140,7 @@ export const set43 = [
     effects: 0x0000,
     radius: 'query-only',
     scope: 1,
+    // The whole set is never raw: the kernel keeps poison handling to itself (R7).
     grant: 'slug-only',
     request: empty,
     response: layout(32, 1048592, [

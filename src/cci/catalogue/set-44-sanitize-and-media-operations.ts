@@ -17,7 +17,9 @@ export const set44 = [
     mutating: true,
     effects: 0x0164,
     radius: 'whole-port',
+    // Destroys all data, and the tunnel path alone says whose.
     scope: 3,
+    // A security set of the kernel's raw gate: typed only, and only where a policy names it.
     grant: 'slug-only',
     request: empty,
     response: empty,
@@ -35,7 +37,9 @@ export const set44 = [
     mutating: true,
     effects: 0x0024,
     radius: 'whole-port',
+    // Discards the media key: all data is lost, and the tunnel path alone says whose.
     scope: 3,
+    // A security set of the kernel's raw gate: typed only, and only where a policy names it.
     grant: 'slug-only',
     request: empty,
     response: empty,
@@ -53,7 +57,9 @@ export const set44 = [
     mutating: true,
     effects: 0x0044,
     radius: 'whole-port',
+    // Can erase any range; only class 00h reads.
     scope: 3,
+    // A security set of the kernel's raw gate: typed only, and only where a policy names it.
     grant: 'slug-only',
     request: layout(8, null, [
       u(1, 'media_operation_class', { enum: 'media_operation_class' }),

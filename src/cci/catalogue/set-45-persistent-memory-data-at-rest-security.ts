@@ -17,6 +17,7 @@ export const set45 = [
     effects: 0x0000,
     radius: 'query-only',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: empty,
     response: layout(4, 4, [
@@ -44,6 +45,7 @@ export const set45 = [
     effects: 0x0020,
     radius: 'whole-port',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: layout(96, 96, [
       u(1, 'passphrase_type', { enum: 'passphrase_type' }),
@@ -67,6 +69,7 @@ export const set45 = [
     effects: 0x0020,
     radius: 'whole-port',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: layout(64, 64, [
       u(1, 'passphrase_type', { enum: 'passphrase_type' }),
@@ -89,6 +92,7 @@ export const set45 = [
     effects: 0x0020,
     radius: 'whole-port',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: layout(32, 32, [bytes('current_passphrase', 32, { secret: true })]),
     response: empty,
@@ -107,6 +111,7 @@ export const set45 = [
     effects: 0x0020,
     radius: 'whole-port',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: empty,
     response: empty,
@@ -125,6 +130,7 @@ export const set45 = [
     effects: 0x0024,
     radius: 'whole-port',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: layout(64, 64, [
       u(1, 'passphrase_type', { enum: 'passphrase_type' }),

@@ -17,6 +17,7 @@ export const set46 = [
     effects: 0x0020,
     radius: 'opaque',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: layout(8, null, [
       u(1, 'security_protocol'),
@@ -40,6 +41,7 @@ export const set46 = [
     effects: 0x0000,
     radius: 'query-only',
     scope: 3,
+    // Passphrases and the security protocol are between a device and its host: not ours to relay.
     grant: 'never',
     request: layout(8, 8, [u(1, 'security_protocol'), u(2, 'sp_specific'), reserved(5)]),
     response: layout(0, null, [bytes('security_protocol_data', 'rest', { secret: true })]),

@@ -66,6 +66,7 @@ export const set48 = [
     mutating: true,
     effects: 0x0002,
     radius: 'whole-port',
+    // Host-side: tunnelled, it would accept capacity in a host's name.
     scope: 2,
     request: layout(8, null, [
       count(4, 'updated_extent_list_size'),
@@ -88,6 +89,7 @@ export const set48 = [
     mutating: true,
     effects: 0x0002,
     radius: 'whole-port',
+    // Host-side: tunnelled, it would give up capacity in a host's name.
     scope: 2,
     request: layout(8, null, [
       count(4, 'updated_extent_list_size'),

@@ -75,6 +75,7 @@ export const set51 = [
     mutating: true,
     effects: 0x0000,
     radius: 'whole-port',
+    // PERST on a shared MLD port disturbs every LD owner.
     scope: 2,
     request: layout(2, 2, [u(1, 'ppb_id', { target: 'ppb-id' }), u(1, 'port_opcode', { enum: 'port_control_opcode' })]),
     response: empty,
@@ -92,6 +93,7 @@ export const set51 = [
     mutating: 'by-content',
     effects: 0x0000,
     radius: 'whole-port',
+    // Any register of the port: the register, not the opcode, decides the harm (L2).
     scope: 3,
     request: layout(8, 8, [
       u(1, 'ppb_id', { target: 'ppb-id' }),
@@ -172,6 +174,7 @@ export const set51 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // A read, but of a secret: it needs the right of a full write.
     scope: 3,
     request: layout(1, 1, [u(1, 'vcs_id', { target: 'vcs-id' })]),
     response: layout(16, 16, [uuid('secret_value_uuid', { secret: true })]),

@@ -44,6 +44,7 @@ export const set52 = [
     mutating: true,
     effects: 0x0040,
     radius: 'whole-port',
+    // Configuration by decision: what it touches, not the opcode, is what policy limits.
     scope: 0,
     request: layout(6, 6, [
       u(1, 'vcs_id', { target: 'vcs-id' }),
@@ -67,6 +68,7 @@ export const set52 = [
     mutating: true,
     effects: 0x0040,
     radius: 'own-vppb',
+    // Option 2 is a surprise removal for the host; policy touches what is bound, not only the vPPB.
     scope: 0,
     request: layout(3, 3, [
       u(1, 'vcs_id', { target: 'vcs-id' }),
@@ -88,6 +90,7 @@ export const set52 = [
     mutating: true,
     effects: 0x0000,
     radius: 'own-vppb',
+    // Forges a PCIe error towards a host, though the CEL declares no effect.
     scope: 2,
     request: layout(40, 40, [
       u(1, 'vcs_id', { target: 'vcs-id' }),

@@ -16,17 +16,19 @@ export const set53 = [
     mutating: 'by-content',
     effects: 0x0000,
     radius: 'opaque',
+    // A layer touches nothing: the innermost command decides (policy section 2).
     scope: 0,
     request: layout(4, null, [
       u(1, 'port_or_ld_id', { target: 'tunnel-target' }),
       bits(1, 'target_type', { target_type: [0, 3, 'tunnel_target_type'] }),
       count(2, 'command_size'),
-      bytes('command_payload', { counter: 'command_size' }),
+      // What is inside is logged layer by layer, with its own secrets masked.
+      bytes('command_payload', { counter: 'command_size' }, { secret: true }),
     ]),
     response: layout(4, null, [
       count(2, 'response_size'),
       reserved(2),
-      bytes('response_message', { counter: 'response_size' }),
+      bytes('response_message', { counter: 'response_size' }, { secret: true }),
     ]),
   }),
   row({
@@ -42,6 +44,7 @@ export const set53 = [
     mutating: 'by-content',
     effects: 0x0000,
     radius: 'whole-port',
+    // Any register of the LD; FFFFh or the FM-owned LD reaches all of them (L2).
     scope: 3,
     request: layout(12, 12, [
       u(1, 'ppb_id', { target: 'ppb-id' }),
@@ -70,6 +73,7 @@ export const set53 = [
     mutating: 'by-content',
     effects: 0x0000,
     radius: 'opaque',
+    // Raw MMIO: the doorbell of the device's own mailbox is within reach, a second command path (L2).
     scope: 3,
     request: layout(16, null, [
       u(1, 'port_id', { target: 'ppb-id' }),

@@ -63,6 +63,7 @@ export const set54 = [
     mutating: true,
     effects: 0x0c07,
     radius: 'other-hosts',
+    // Can move memory of LDs outside the range it names.
     scope: 0,
     request: layout(4, 4084, [
       count(1, 'number_of_lds'),
@@ -181,7 +182,7 @@ export const set54 = [
       u(1, 'start_ld_id', { target: 'ld-id' }),
       list(
         'qos_allocation_fractions',
-        u(1, 'id'),
+        u(1, 'fraction'),
         { counter: 'number_of_lds' },
         { help: '256ths of the bandwidth of the device' },
       ),
@@ -206,7 +207,7 @@ export const set54 = [
       u(1, 'start_ld_id', { target: 'ld-id' }),
       list(
         'qos_allocation_fractions',
-        u(1, 'id'),
+        u(1, 'fraction'),
         { counter: 'number_of_lds' },
         { help: '256ths of the bandwidth of the device' },
       ),
@@ -216,7 +217,7 @@ export const set54 = [
       u(1, 'start_ld_id', { target: 'ld-id' }),
       list(
         'qos_allocation_fractions',
-        u(1, 'id'),
+        u(1, 'fraction'),
         { counter: 'number_of_lds' },
         { help: '256ths of the bandwidth of the device' },
       ),
@@ -241,7 +242,7 @@ export const set54 = [
     response: layout(2, 257, [
       count(1, 'number_of_lds'),
       u(1, 'start_ld_id', { target: 'ld-id' }),
-      list('qos_limit_fractions', u(1, 'id'), { counter: 'number_of_lds' }, { help: 'upper bounds in 256ths' }),
+      list('qos_limit_fractions', u(1, 'fraction'), { counter: 'number_of_lds' }, { help: 'upper bounds in 256ths' }),
     ]),
   }),
   row({
@@ -261,12 +262,12 @@ export const set54 = [
     request: layout(2, 257, [
       count(1, 'number_of_lds'),
       u(1, 'start_ld_id', { target: 'ld-id' }),
-      list('qos_limit_fractions', u(1, 'id'), { counter: 'number_of_lds' }, { help: 'upper bounds in 256ths' }),
+      list('qos_limit_fractions', u(1, 'fraction'), { counter: 'number_of_lds' }, { help: 'upper bounds in 256ths' }),
     ]),
     response: layout(2, 257, [
       count(1, 'number_of_lds'),
       u(1, 'start_ld_id', { target: 'ld-id' }),
-      list('qos_limit_fractions', u(1, 'id'), { counter: 'number_of_lds' }, { help: 'upper bounds in 256ths' }),
+      list('qos_limit_fractions', u(1, 'fraction'), { counter: 'number_of_lds' }, { help: 'upper bounds in 256ths' }),
     ]),
   }),
 ] as const;

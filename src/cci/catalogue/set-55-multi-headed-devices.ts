@@ -26,7 +26,7 @@ export const set55 = [
       u(1, 'start_ld_id'),
       count(1, 'ld_map_length'),
       reserved(2),
-      list('ld_map', u(1, 'id'), { counter: 'ld_map_length' }, { help: 'the head of each LD, FFh for none' }),
+      list('ld_map', u(1, 'head'), { counter: 'ld_map_length' }, { help: 'the head of each LD, FFh for none' }),
     ]),
   }),
   row({

@@ -110,6 +110,7 @@ export const set56 = [
     mutating: false,
     effects: null,
     radius: 'query-only',
+    // Shows the tags that 5604h, 5606h and 5607h accept: masked in logs, filtered in replies.
     scope: 0,
     request: layout(12, 12, [
       u(2, 'host_id', { target: 'host-id' }),
@@ -141,6 +142,7 @@ export const set56 = [
     mutating: true,
     effects: 0x0c07,
     radius: 'other-hosts',
+    // Policy 3 gives access to capacity of another host by its tag: the tag is touched too.
     scope: 0,
     request: layout(28, null, [
       u(2, 'host_id', { target: 'host-id' }),
@@ -171,6 +173,7 @@ export const set56 = [
     mutating: true,
     effects: 0x0c07,
     radius: 'other-hosts',
+    // Forced removal takes memory from a running host; the tag and the host are both touched.
     scope: 0,
     request: layout(28, null, [
       u(2, 'host_id', { target: 'host-id' }),
@@ -239,6 +242,7 @@ export const set56 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // Shows the tags that 5604h, 5606h and 5607h accept: masked in logs, filtered in replies.
     scope: 0,
     request: layout(8, 8, [u(4, 'starting_index'), u(4, 'max_tags')]),
     response: layout(16, null, [

@@ -16,6 +16,7 @@ export const set57 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
+    // PBR, but of verified layout: the one row of its set that can be granted by name.
     scope: 0,
     request: empty,
     response: layout(12, 12, [

@@ -196,7 +196,7 @@ export const set58 = [
     effects: 0x0000,
     radius: 'opaque',
     scope: 3,
-    notOffered: "speaks about the mailbox it arrives on, which is the broker's",
+    notOffered: 'runs a command that lies in host memory: what was checked need not be what runs',
     requestSize: { min: 22, max: 22 },
     responseSize: { min: 3, max: 3 },
     request: null,

@@ -188,5 +188,6 @@ export const eventRecord = struct('event_record', [
   u(2, 'ld_id'),
   u(1, 'head_id'),
   reserved(11),
-  bytes('event_record_data', 80),
+  // A dynamic capacity record carries the tag of its extent.
+  bytes('event_record_data', 80, { secret: true }),
 ]);

@@ -1,0 +1,73 @@
+import type { JournalError } from './errors.ts';
+import type { OpenIntent } from './open-intents.ts';
+import type { RecordBodies, RecordKind } from './records.ts';
+
+/** Time for the journal. */
+export interface JournalClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds on a clock that never goes back, such as `performance.now()`. */
+  monotonic(): number;
+}
+
+/** Where a record is. */
+export interface Appended {
+  readonly sequence: number;
+  /** 64 hex digits. */
+  readonly hash: string;
+}
+
+export interface JournalHealth {
+  /** `failed`: nothing can be recorded now, so nothing may be sent. */
+  readonly state: 'open' | 'failed' | 'closed';
+  /** Why, while it is failed. */
+  readonly error?: JournalError;
+  /** Sequence of the last accepted record. */
+  readonly sequence: number;
+  /** Sequence of the last record known to be on disk. */
+  readonly durableSequence: number;
+  /** Bytes accepted and not yet durable. */
+  readonly pendingBytes: number;
+  /** Failures since it was opened. */
+  readonly failures: number;
+}
+
+/** What opening found. */
+export interface OpenReport {
+  /** Records before this run. */
+  readonly records: number;
+  /** Switches that those records name: for these, a missing taint ledger is a loss. */
+  readonly switches: ReadonlySet<string>;
+  /** Bytes of an incomplete last record that were cut off, and the file beside the journal that keeps them. */
+  readonly torn?: { readonly bytes: number; readonly keptAs: string; readonly why: string };
+  /** Intents of an earlier run that got the outcome `unknown` now. */
+  readonly unknown: readonly OpenIntent[];
+}
+
+/** The audit journal of one broker. */
+export interface Journal {
+  readonly report: OpenReport;
+  /**
+   * Adds a record. The order of calls is the order of sequence numbers and of the file.
+   *
+   * With `durable` it resolves when the record is on disk (`fdatasync`, shared by all that wait). Without, it resolves
+   * at once and the record is on disk within 50 ms. A record whose append rejected may still appear in the journal;
+   * recovery then says so (`refused`), and an intent among them gets the outcome `not-sent`: the caller must send
+   * nothing and need not record that.
+   * @throws JournalError `failed`, `overloaded`, `invalid`, `closed`; for durable ones also `io`, `replaced`, `truncated`
+   */
+  append<K extends RecordKind>(
+    kind: K,
+    body: RecordBodies[K],
+    options: { readonly durable: boolean },
+  ): Promise<Appended>;
+  /** Resolves when everything accepted so far is on disk. @throws JournalError */
+  flush(): Promise<void>;
+  health(): JournalHealth;
+  /** Intents on disk that have no outcome yet. */
+  openIntents(): readonly OpenIntent[];
+  /** Tries to recover now instead of at the next automatic attempt. Does nothing while open. @throws JournalError */
+  reopen(): Promise<void>;
+  /** Writes what is pending and gives the directory free. @throws JournalError when something accepted is lost */
+  close(): Promise<void>;
+}

@@ -1,0 +1,136 @@
+import type { Params, Reply, TypedSlug } from '../cci/index.ts';
+import { DeviceError } from './errors.ts';
+import type { MessageStream } from './stream.ts';
+import { call, type TransportOptions } from './transport.ts';
+import {
+  type CommandAnswer,
+  commandAnswerShape,
+  type Decision,
+  decisionShape,
+  type LockdownLevel,
+  type OfferedCommand,
+  type Operation,
+  offeredShape,
+  operationShape,
+  operationsShape,
+  type Posture,
+  postureShape,
+  type Reload,
+  reloadShape,
+  type SwitchSummary,
+  switchesShape,
+  type Taint,
+  taintShape,
+  type WhoAmI,
+  whoAmIShape,
+} from './wire.ts';
+
+export interface ClientOptions extends TransportOptions {
+  /** Switch that commands go to, `sw0` if not given. */
+  readonly switch?: string;
+}
+
+/** Where a command goes: `port:3`, `port:3/ld:1`, `port:3/ldpool`. */
+export interface CommandOptions {
+  readonly via?: string;
+}
+
+/** A command as the HTTP interface takes it. */
+export type CommandBody =
+  | { readonly command: string; readonly params?: unknown; readonly via?: string }
+  | { readonly raw: { readonly opcode: number; readonly payload: string }; readonly via?: string };
+
+/** The answer to a typed command. */
+export interface TypedAnswer<S extends TypedSlug> {
+  readonly requestId: string;
+  readonly returnCode: number;
+  readonly returnCodeName: string;
+  /** The decoded reply; undefined while the command runs on in the background. */
+  readonly result: Reply<S> | undefined;
+  /** Id of the operation, when the command runs on in the background. */
+  readonly operation: string | undefined;
+  readonly answer: CommandAnswer;
+}
+
+/**
+ * A connection-less client of one broker. Every method throws a `CciError` when it fails.
+ *
+ * @example
+ * const client = createClient({ url: 'http://127.0.0.1:8420', token });
+ * const { result } = await client.run('get-physical-port-state', { port_id_list: [2] });
+ */
+export interface Client {
+  /**
+   * Runs a command by its slug. Parameters and result are typed by the catalogue.
+   * @throws ParameterError before anything is sent, DeviceError for an error code of the device
+   */
+  run<S extends TypedSlug>(slug: S, params: Params<S>, options?: CommandOptions): Promise<TypedAnswer<S>>;
+  /** Sends an opcode with a payload down the raw path. @throws DeviceError for an error code of the device */
+  raw(
+    opcode: number,
+    payload: Uint8Array,
+    options?: CommandOptions,
+  ): Promise<{ answer: CommandAnswer; payload: Uint8Array }>;
+  /** Decides a command without running it. */
+  can<S extends TypedSlug>(slug: S, params: Params<S>, options?: CommandOptions): Promise<Decision>;
+  /** Any command with parameters as JSON. An error code of the device is an answer, not an error. */
+  submit(body: CommandBody): Promise<CommandAnswer>;
+  decide(body: CommandBody): Promise<Decision>;
+  whoami(): Promise<WhoAmI>;
+  switches(): Promise<readonly SwitchSummary[]>;
+  /** What the caller is offered on the switch. */
+  commands(): Promise<readonly OfferedCommand[]>;
+  operations(): Promise<readonly Operation[]>;
+  operation(id: string): Promise<Operation>;
+  posture(): Promise<readonly Posture[]>;
+  raiseLockdown(level: LockdownLevel, reason: string): Promise<readonly Posture[]>;
+  taint(): Promise<readonly Taint[]>;
+  reloadPolicy(): Promise<Reload>;
+  /** Opens the stream of CCI messages. */
+  stream(): Promise<MessageStream>;
+}
+
+/** A client of the broker at `url`. */
+export function createClient(options: ClientOptions): Client {
+  const name = options.switch ?? 'sw0';
+  const ofSwitch = (rest: string) => `v1/switches/${encodeURIComponent(name)}/${rest}`;
+  const submit = (body: CommandBody) =>
+    call(options, { method: 'POST', path: ofSwitch('commands'), body }, commandAnswerShape);
+  const decide = (body: CommandBody) =>
+    call(options, { method: 'POST', path: ofSwitch('decisions'), body }, decisionShape);
+  // The catalogue is half the start-up time of a program that only asks who it is.
+  const typed = () => import('./typed.ts');
+  return {
+    async run(slug, params, { via } = {}) {
+      const { typedBody, typedAnswer } = await typed();
+      return typedAnswer(slug, params, await submit(typedBody(slug, params, via)));
+    },
+    async raw(opcode, payload, { via } = {}) {
+      const { rawBody, payloadOf } = await typed();
+      const answer = await submit(rawBody(opcode, payload, via));
+      if (answer.returnCode > 1) throw new DeviceError(answer);
+      return { answer, payload: payloadOf(answer) };
+    },
+    async can(slug, params, { via } = {}) {
+      const { typedBody } = await typed();
+      return decide(typedBody(slug, params, via));
+    },
+    submit,
+    decide,
+    whoami: () => call(options, { method: 'GET', path: 'v1/whoami' }, whoAmIShape),
+    switches: () => call(options, { method: 'GET', path: 'v1/switches' }, switchesShape),
+    commands: () => call(options, { method: 'GET', path: ofSwitch('commands') }, offeredShape),
+    operations: () => call(options, { method: 'GET', path: ofSwitch('operations') }, operationsShape),
+    operation: (id) =>
+      call(options, { method: 'GET', path: ofSwitch(`operations/${encodeURIComponent(id)}`) }, operationShape),
+    posture: () => call(options, { method: 'GET', path: 'v1/posture' }, postureShape),
+    raiseLockdown: (level, reason) =>
+      call(options, { method: 'POST', path: 'v1/posture/lockdown', body: { level, reason } }, postureShape),
+    taint: () => call(options, { method: 'GET', path: 'v1/taint' }, taintShape),
+    reloadPolicy: () => call(options, { method: 'POST', path: 'v1/policy/reload', body: {} }, reloadShape),
+    async stream() {
+      const { openStream } = await import('./stream.ts');
+      return openStream(options, ofSwitch('stream'));
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { type CciMessage, decodeResponseMessage, encodeMessage } from '../cci/index.ts';
+import { ProtocolError, UnreachableError } from './errors.ts';
+import { base, bearer, type TransportOptions } from './transport.ts';
+
+/** A stream of CCI messages. Requests are pipelined; replies come in the order in which they are done. */
+export interface MessageStream {
+  /**
+   * Sends one command and waits for its reply. At most 255 may be under way. Refusals of the broker are return codes of
+   * the reply (0002h denied, 0003h not offered, ...).
+   */
+  send(opcode: number, payload: Uint8Array): Promise<CciMessage>;
+  close(): Promise<void>;
+}
+
+const MAX_OUTSTANDING = 255;
+
+interface Waiting {
+  readonly opcode: number;
+  readonly resolve: (reply: CciMessage) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Opens the stream at `path`. @throws UnreachableError when the broker does not take it, for whatever reason */
+export async function openStream(options: TransportOptions, path: string): Promise<MessageStream> {
+  const url = new URL(path, base(options.url));
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  const token = await bearer(options);
+  const socket = new WebSocket(url, token === '' ? {} : { headers: { authorization: `Bearer ${token}` } });
+  socket.binaryType = 'arraybuffer';
+  await opened(socket, options.url);
+
+  const waiting = new Map<number, Waiting>();
+  let nextTag = 0;
+  const fail = (error: Error): void => {
+    for (const one of waiting.values()) one.reject(error);
+    waiting.clear();
+  };
+  socket.addEventListener('message', (event) => {
+    const reply = event.data instanceof ArrayBuffer ? decodeResponseMessage(new Uint8Array(event.data)) : undefined;
+    const request = reply?.ok ? waiting.get(reply.value.tag) : undefined;
+    if (!reply?.ok || request === undefined || request.opcode !== reply.value.opcode) {
+      fail(new ProtocolError('the broker sent a message that answers nothing'));
+      socket.close(1000);
+      return;
+    }
+    waiting.delete(reply.value.tag);
+    request.resolve(reply.value);
+  });
+  const closed = new Promise<void>((resolve) => {
+    socket.addEventListener('close', (event) => {
+      fail(
+        new UnreachableError(`the stream was closed (${event.code}${event.reason === '' ? '' : ` ${event.reason}`})`),
+      );
+      resolve();
+    });
+  });
+
+  return {
+    send(opcode, payload) {
+      if (socket.readyState !== WebSocket.OPEN) return Promise.reject(new UnreachableError('the stream is closed'));
+      if (waiting.size >= MAX_OUTSTANDING) {
+        return Promise.reject(new ProtocolError(`more than ${MAX_OUTSTANDING} commands are under way`));
+      }
+      while (waiting.has(nextTag)) nextTag = (nextTag + 1) % 256;
+      const tag = nextTag;
+      nextTag = (nextTag + 1) % 256;
+      const request = { category: 'request', background: false, returnCode: 0, vendorStatus: 0 } as const;
+      return new Promise((resolve, reject) => {
+        waiting.set(tag, { opcode, resolve, reject });
+        socket.send(Uint8Array.from(encodeMessage({ ...request, tag, opcode, payload })));
+      });
+    },
+    async close() {
+      socket.close(1000);
+      await closed;
+    },
+  };
+}
+
+function opened(socket: WebSocket, url: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.addEventListener('open', () => resolve(), { once: true });
+    socket.addEventListener(
+      'error',
+      () => reject(new UnreachableError(`${url} does not open a stream: is the token valid, is there such a switch?`)),
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,142 @@
+import { anything, flag, list, number, object, oneOf, optional, type Shaped, text } from './shape.ts';
+
+/** What the broker's HTTP interface sends. */
+
+const reason = object({ step: text, rule: text, errno: text, text, source: optional(text) });
+
+export const commandAnswerShape = object({
+  requestId: text,
+  class: oneOf('allowlisted', 'audited', 'raw'),
+  /** Of the innermost layer that answered. */
+  returnCode: number,
+  returnCodeName: text,
+  vendorStatus: number,
+  layers: optional(list(number)),
+  background: optional(object({ operation: text })),
+  result: optional(anything),
+  /** Hex. */
+  payload: text,
+});
+export type CommandAnswer = Shaped<typeof commandAnswerShape>;
+
+export const decisionShape = object({
+  requestId: text,
+  verdict: oneOf('allow', 'deny'),
+  class: optional(text),
+  scope: optional(number),
+  reach: optional(text),
+  touched: optional(list(text)),
+  command: optional(text),
+  narrowed: optional(object({ asked: list(number), kept: list(number) })),
+  grants: optional(list(object({ resource: text, allowed: flag, rule: optional(text), source: optional(text) }))),
+  reasons: optional(list(reason)),
+  wouldNeed: optional(list(text)),
+  outward: optional(object({ code: text, detail: text })),
+  snapshot: text,
+});
+export type Decision = Shaped<typeof decisionShape>;
+
+export const whoAmIShape = object({
+  principal: text,
+  tenant: text,
+  issuer: text,
+  subject: text,
+  names: list(text),
+  scopes: list(text),
+  expiresAtMs: number,
+  owns: list(text),
+  roles: list(text),
+});
+export type WhoAmI = Shaped<typeof whoAmIShape>;
+
+export const switchesShape = list(
+  object({ name: text, backend: text, state: oneOf('serving', 'unavailable'), resources: list(text) }),
+);
+export type SwitchSummary = Shaped<typeof switchesShape>[number];
+
+export const offeredShape = list(
+  object({ opcode: number, slug: text, name: text, class: text, scope: number, allowed: flag }),
+);
+export type OfferedCommand = Shaped<typeof offeredShape>[number];
+
+const level = oneOf('none', 'integrity', 'confidentiality');
+export type LockdownLevel = Shaped<typeof level>;
+
+export const postureShape = list(
+  object({
+    switch: text,
+    profile: text,
+    lockdown: object({ effective: level, kernel: text, config: level, runTime: level }),
+    rawCommands: text,
+    rawAllowAll: flag,
+    underLockdown: text,
+    taint: object({ mask: number, letters: text }),
+  }),
+);
+export type Posture = Shaped<typeof postureShape>[number];
+
+export const taintShape = list(
+  object({
+    switch: text,
+    mask: number,
+    letters: text,
+    entries: list(
+      object({
+        letter: text,
+        bit: number,
+        meaning: text,
+        atMs: number,
+        by: text,
+        record: text,
+        scope: text,
+        reason: text,
+        acknowledged: flag,
+      }),
+    ),
+  }),
+);
+export type Taint = Shaped<typeof taintShape>[number];
+
+export const operationShape = object({
+  id: text,
+  switch: text,
+  command: text,
+  opcode: number,
+  state: oneOf('running', 'done', 'unknown'),
+  percent: number,
+  returnCode: optional(number),
+  startedAtMs: number,
+});
+export const operationsShape = list(operationShape);
+export type Operation = Shaped<typeof operationShape>;
+
+export const reloadShape = object({ snapshot: text, rules: number });
+export type Reload = Shaped<typeof reloadShape>;
+
+export const problemShape = object({
+  type: text,
+  title: text,
+  status: number,
+  detail: text,
+  code: oneOf(
+    'EPERM',
+    'ENOTTY',
+    'EBUSY',
+    'EINVAL',
+    'ENOMEM',
+    'EAGAIN',
+    'EIO',
+    'ETIMEDOUT',
+    'EAUTH',
+    'EPARAM',
+    'ENOENT',
+    'EINTERNAL',
+  ),
+  errno: text,
+  requestId: text,
+  returnCode: number,
+  field: optional(text),
+  reasons: optional(list(reason)),
+  retryAfterMs: optional(number),
+});
+export type ProblemDocument = Shaped<typeof problemShape>;

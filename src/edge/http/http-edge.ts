@@ -1,0 +1,185 @@
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import swagger from '@fastify/swagger';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import websocket from '@fastify/websocket';
+import { fastify, type InjectOptions, type LightMyRequestResponse } from 'fastify';
+import type { CoreApi } from '../../broker/core-api.ts';
+import { answerClientError, failureHandler } from './failures.ts';
+import { InFlight } from './in-flight.ts';
+import { addJsonParser } from './json-body.ts';
+import { createEdgeMetrics, type EdgeMetrics } from './metrics.ts';
+import { defaultHttpLimits, type HttpEdgeOptions, type HttpLimits } from './options.ts';
+import { transportProblem } from './problems.ts';
+import { sendProblem } from './replies.ts';
+import { addCommandRoutes } from './routes-commands.ts';
+import { addOperationsRoutes } from './routes-operations.ts';
+import { addStreamRoute, STREAM_ROUTE } from './routes-stream.ts';
+import { addPostureRoutes, addViewRoutes } from './routes-views.ts';
+import { ProblemSchema } from './schemas.ts';
+import type { EdgeServer } from './server-type.ts';
+import type { StreamSession } from './stream-session.ts';
+
+export interface HttpEdge {
+  /** Starts to listen. Port 0 takes a free one. */
+  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number; readonly url: string }>;
+  /** One request without a socket, for tests. */
+  inject(request: InjectOptions | string): Promise<LightMyRequestResponse>;
+  /** Refuses what is new, waits for what is in flight (at most `shutdownMs`), then closes every connection. */
+  close(): Promise<void>;
+}
+
+/**
+ * The HTTP and WebSocket listener. Parses transport, calls the core, nothing else: it believes no token and knows no
+ * policy.
+ */
+export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): HttpEdge {
+  const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits };
+  const metrics = createEdgeMetrics();
+  const inFlight = new InFlight();
+  const sessions = new Set<StreamSession>();
+  const state = { draining: false };
+  const app = createServer(limits);
+
+  app.addSchema(ProblemSchema);
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.setErrorHandler(failureHandler(options.log));
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, transportProblem('noRoute')));
+  addJsonParser(app, limits.jsonDepth);
+  const upgraded = trackUpgrades(app, limits);
+
+  app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Switch CCI broker',
+        description: 'Commands to a CXL switch, decided by policy. Every route under `/v1` takes a bearer token.',
+        version: options.version ?? '0.0.0',
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      security: [{ token: [] }],
+    },
+    refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
+  });
+  app.register(websocket, {
+    options: { maxPayload: limits.frameBytes, perMessageDeflate: false, clientTracking: true },
+    errorHandler: (_error, socket) => socket.terminate(),
+  });
+  // Hooks run in the order in which they are added, and ours ask whether the request is an upgrade.
+  app.after(() => {
+    addAccounts(app, { inFlight, metrics, options });
+    addGates(app, state);
+  });
+  app.register(async (routes) => {
+    const typed = routes.withTypeProvider<TypeBoxTypeProvider>();
+    addCommandRoutes(typed, core);
+    addViewRoutes(typed, core);
+    addPostureRoutes(typed, core);
+    addStreamRoute(typed, core, { limits, metrics, sessions });
+    addOperationsRoutes(typed, core, { metrics, draining: () => state.draining });
+  });
+
+  return {
+    async listen(host, port) {
+      await app.listen({ host, port });
+      const address = app.server.address() as AddressInfo;
+      const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+      return { host: address.address, port: address.port, url: `http://${shown}:${address.port}` };
+    },
+    inject: (request) => app.inject(request),
+    async close() {
+      const deadline = Date.now() + limits.shutdownMs;
+      state.draining = true;
+      for (const session of sessions) session.finish();
+      await inFlight.drained(deadline - Date.now());
+      while (sessions.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+      for (const session of sessions) session.terminate();
+      for (const socket of upgraded) socket.destroy();
+      await app.close();
+    },
+  };
+}
+
+function createServer(limits: HttpLimits): EdgeServer {
+  const app = fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    forceCloseConnections: true,
+    // After close() began our own gate refuses, with a problem document.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 128, ignoreTrailingSlash: false, caseSensitive: true },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (_error, _request, reply) => void sendProblem(reply, transportProblem('badUrl')),
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      // Node looks for late requests only this often; its own default is 30 s.
+      connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
+      insecureHTTPParser: false,
+    },
+    ajv: {
+      // Nothing is guessed, filled in or dropped: what does not fit is refused.
+      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.server.maxConnections = limits.connections;
+  app.server.maxHeadersCount = 64;
+  return app;
+}
+
+/**
+ * Node's server forgets a connection once it asks for an upgrade: neither its time-outs nor its close() reach it. Those
+ * that became no stream are dropped by a timer, which `ws` takes off when it takes one over.
+ */
+function trackUpgrades(app: EdgeServer, limits: HttpLimits): ReadonlySet<Duplex> {
+  const upgraded = new Set<Duplex>();
+  app.server.on('upgrade', (_request, socket: Socket) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    socket.setTimeout(limits.headersTimeoutMs, () => socket.destroy());
+  });
+  return upgraded;
+}
+
+/** Refusals that need no body, in front of every route. */
+function addGates(app: EdgeServer, state: { readonly draining: boolean }): void {
+  const whileDraining = new Set(['/healthz', '/readyz', '/metrics']);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    if (state.draining) {
+      reply.header('connection', 'close');
+      if (!whileDraining.has(request.routeOptions.url ?? '')) {
+        return sendProblem(reply, transportProblem('shuttingDown'));
+      }
+    }
+    // A parameter that is ignored could be one that was meant to hold the command back.
+    if (request.url.includes('?')) return sendProblem(reply, transportProblem('query'));
+    if (request.ws && request.routeOptions.url !== STREAM_ROUTE) {
+      return sendProblem(reply, transportProblem('noUpgradeHere'));
+    }
+  });
+}
+
+/** Counts requests, times them, and writes the access log. */
+function addAccounts(
+  app: EdgeServer,
+  parts: { readonly inFlight: InFlight; readonly metrics: EdgeMetrics; readonly options: HttpEdgeOptions },
+): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.ws) return;
+    parts.inFlight.begin();
+    // `close` comes after the answer as well as after a client that went away.
+    reply.raw.once('close', () => {
+      parts.inFlight.end();
+      const route = request.routeOptions.url ?? 'unmatched';
+      const ms = reply.elapsedTime;
+      parts.metrics.request(request.method, route, reply.statusCode, ms / 1000);
+      parts.options.log?.debug(
+        { method: request.method, route, status: reply.statusCode, ms: Math.round(ms), source: request.ip },
+        'request',
+      );
+    });
+  });
+}

@@ -1,0 +1,3 @@
+export { createHttpEdge, type HttpEdge } from './http-edge.ts';
+export { defaultHttpLimits, type HttpEdgeOptions, type HttpLimits } from './options.ts';
+export { type ProblemDocument, problemTable } from './problems.ts';

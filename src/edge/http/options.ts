@@ -1,0 +1,52 @@
+import type { Logger } from 'pino';
+
+/** Bounds of the HTTP edge. Every one protects the broker from a client; all are settable. */
+export interface HttpLimits {
+  /** Bytes of a request body. */
+  readonly bodyBytes: number;
+  /** Bytes of all request headers together; a token is one of them. */
+  readonly headerBytes: number;
+  /** Objects and arrays inside each other in a JSON body. */
+  readonly jsonDepth: number;
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to its last. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept. */
+  readonly keepAliveMs: number;
+  /** Connections open at one time. */
+  readonly connections: number;
+  /** WebSocket streams open at one time. */
+  readonly streams: number;
+  /** Bytes of one WebSocket frame: CCI header and payload. */
+  readonly frameBytes: number;
+  /** Bytes of replies that may wait for a slow reader before no more of its requests are read. */
+  readonly streamBufferBytes: number;
+  /** Time between pings; a peer that answered none in that time is dropped. */
+  readonly streamPingMs: number;
+  /** How long `close()` waits for what is in flight. */
+  readonly shutdownMs: number;
+}
+
+export const defaultHttpLimits: HttpLimits = {
+  bodyBytes: 64 * 1024,
+  headerBytes: 16 * 1024,
+  jsonDepth: 16,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveMs: 5_000,
+  connections: 1024,
+  streams: 128,
+  frameBytes: 64 * 1024,
+  streamBufferBytes: 1024 * 1024,
+  streamPingMs: 30_000,
+  shutdownMs: 10_000,
+};
+
+export interface HttpEdgeOptions {
+  readonly limits?: Partial<HttpLimits>;
+  /** Where one line per request goes, at level debug: method, route, status, time. Never a URL, a header or a body. */
+  readonly log?: Logger;
+  /** Version shown in `/openapi.json`. */
+  readonly version?: string;
+}

@@ -1,0 +1,57 @@
+import type { CoreApi } from '../../broker/core-api.ts';
+import { credentialOf } from './credential.ts';
+import type { EdgeMetrics } from './metrics.ts';
+import type { HttpLimits } from './options.ts';
+import { problemDocument, transportProblem } from './problems.ts';
+import { sendProblem } from './replies.ts';
+import { SwitchParam } from './schemas.ts';
+import type { EdgeServer } from './server-type.ts';
+import { StreamSession } from './stream-session.ts';
+
+export const STREAM_ROUTE = '/v1/switches/:switch/stream';
+
+/** The stream: authenticated before the upgrade, authorised message by message. */
+export function addStreamRoute(
+  app: EdgeServer,
+  core: CoreApi,
+  parts: { readonly limits: HttpLimits; readonly metrics: EdgeMetrics; readonly sessions: Set<StreamSession> },
+): void {
+  const { limits, metrics, sessions } = parts;
+  app.route({
+    method: 'GET',
+    url: STREAM_ROUTE,
+    exposeHeadRoute: false,
+    schema: {
+      operationId: 'openStream',
+      summary: 'WebSocket: binary CCI messages in both directions',
+      description:
+        'Each frame is one CCI message: 12-byte header and payload. At most 255 are under way; a tag still in flight ' +
+        'is refused with return code 0002h. Refusals are CCI return codes. The token goes into the Authorization ' +
+        'header of the upgrade.',
+      tags: ['commands'],
+      params: SwitchParam,
+      response: { 101: { description: 'switching protocols', type: 'null' } },
+    },
+    preHandler: async (request, reply) => {
+      if (!request.ws) return;
+      if (sessions.size >= limits.streams) return sendProblem(reply, transportProblem('streamsFull'));
+      const seen = await core.switches(credentialOf(request.raw));
+      if (!seen.ok) return sendProblem(reply, problemDocument(seen.problem));
+      if (!seen.value.some(({ name }) => name === request.params.switch)) {
+        return sendProblem(reply, transportProblem('noRoute', { detail: 'there is no such switch' }));
+      }
+    },
+    handler: async (_request, reply) => sendProblem(reply, transportProblem('upgradeNeeded')),
+    wsHandler: (socket, request) => {
+      const session: StreamSession = new StreamSession(socket, core, {
+        switch: request.params.switch,
+        credential: credentialOf(request.raw),
+        bufferBytes: limits.streamBufferBytes,
+        pingMs: limits.streamPingMs,
+        metrics,
+        onEnd: () => sessions.delete(session),
+      });
+      sessions.add(session);
+    },
+  });
+}

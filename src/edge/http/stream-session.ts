@@ -1,0 +1,156 @@
+import type { WebSocket } from 'ws';
+import type { CoreApi, Credential } from '../../broker/core-api.ts';
+import { encodeMessage, HEADER_SIZE, RC, readUint } from '../../cci/index.ts';
+import type { EdgeMetrics } from './metrics.ts';
+
+/** Messages of one stream that may be under way: one tag is always free to be refused with. */
+export const MAX_OUTSTANDING = 255;
+
+/** Why the broker ends a stream: WebSocket close codes and their text. */
+export const closeReasons = {
+  goingAway: { code: 1001, text: 'the broker is shutting down' },
+  textFrame: { code: 1003, text: 'CCI messages are binary frames' },
+  shortFrame: { code: 1007, text: 'a CCI message has a header of 12 bytes' },
+  tokenEnded: { code: 4401, text: 'the token is not valid any more' },
+} as const;
+
+export interface StreamSettings {
+  readonly switch: string;
+  readonly credential: Credential;
+  readonly bufferBytes: number;
+  readonly pingMs: number;
+  readonly metrics: EdgeMetrics;
+  readonly onEnd: () => void;
+}
+
+/**
+ * One WebSocket: CCI messages in, CCI messages out, in whatever order they finish. The credential goes with every
+ * message, so that a token that runs out or is revoked ends here, not at the next connection.
+ */
+export class StreamSession {
+  readonly #socket: WebSocket;
+  readonly #core: CoreApi;
+  readonly #settings: StreamSettings;
+  readonly #outstanding = new Set<number>();
+  readonly #heartbeat: NodeJS.Timeout;
+  #closing = false;
+  #alive = true;
+
+  constructor(socket: WebSocket, core: CoreApi, settings: StreamSettings) {
+    this.#socket = socket;
+    this.#core = core;
+    this.#settings = settings;
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
+    socket.on('pong', () => {
+      this.#alive = true;
+    });
+    socket.on('error', () => socket.terminate());
+    socket.once('close', () => {
+      clearInterval(this.#heartbeat);
+      settings.metrics.streamClosed();
+      settings.onEnd();
+    });
+    this.#heartbeat = setInterval(() => this.#beat(), settings.pingMs);
+    this.#heartbeat.unref();
+    settings.metrics.streamOpened();
+  }
+
+  /** Takes no more messages; closes when those under way are answered. */
+  finish(): void {
+    this.#closing = true;
+    this.#closeWhenIdle();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #beat(): void {
+    if (this.#alive) this.#socket.ping();
+    else this.#socket.terminate();
+    this.#alive = false;
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    this.#alive = true;
+    const tag = data[1] ?? 0;
+    if (!isBinary) this.#close(closeReasons.textFrame);
+    else if (data.length < HEADER_SIZE) this.#close(closeReasons.shortFrame);
+    else if (this.#closing) this.#refuse(data, RC.retryRequired);
+    else if (this.#outstanding.has(tag)) this.#refuse(data, RC.invalidInput);
+    else if (this.#outstanding.size >= MAX_OUTSTANDING) this.#refuse(data, RC.retryRequired);
+    else {
+      this.#outstanding.add(tag);
+      // The buffer belongs to the receiver; the core gets bytes of its own.
+      void this.#submit(tag, Uint8Array.from(data));
+    }
+  }
+
+  async #submit(tag: number, bytes: Uint8Array): Promise<void> {
+    const { credential, metrics } = this.#settings;
+    let reply: Uint8Array;
+    let ended = false;
+    try {
+      const answer = await this.#core.submit(credential, this.#settings.switch, { kind: 'message', bytes });
+      metrics.streamMessage(
+        this.#socket.readyState !== this.#socket.OPEN ? 'dropped' : answer.ok ? 'answered' : 'refused',
+      );
+      if (answer.ok) {
+        const { value } = answer;
+        reply = value.message ?? replyTo(bytes, value.returnCode, value.payload, value.vendorStatus);
+      } else {
+        reply = answer.problem.message ?? replyTo(bytes, answer.problem.returnCode);
+        ended = answer.problem.code === 'EAUTH';
+      }
+    } catch {
+      metrics.streamMessage('refused');
+      reply = replyTo(bytes, RC.internalError);
+    }
+    this.#outstanding.delete(tag);
+    this.#send(reply);
+    if (ended) this.#close(closeReasons.tokenEnded);
+    this.#closeWhenIdle();
+  }
+
+  #refuse(request: Uint8Array, returnCode: number): void {
+    this.#settings.metrics.streamMessage('refused');
+    this.#send(replyTo(request, returnCode));
+  }
+
+  #send(reply: Uint8Array): void {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(reply, { binary: true }, () => {
+      if (socket.isPaused && socket.bufferedAmount <= this.#settings.bufferBytes / 2) socket.resume();
+    });
+    // A reader slower than his own requests gets no more of them read until he catches up.
+    if (socket.bufferedAmount > this.#settings.bufferBytes) socket.pause();
+  }
+
+  #closeWhenIdle(): void {
+    if (this.#closing && this.#outstanding.size === 0) this.#close(closeReasons.goingAway);
+  }
+
+  #close(reason: { readonly code: number; readonly text: string }): void {
+    this.#closing = true;
+    this.#socket.close(reason.code, reason.text);
+  }
+}
+
+/** A reply without what the core would have put in it: tag and opcode of the request, a return code. */
+function replyTo(
+  request: Uint8Array,
+  returnCode: number,
+  payload: Uint8Array = new Uint8Array(0),
+  vendorStatus = 0,
+): Uint8Array {
+  return encodeMessage({
+    category: 'response',
+    tag: request[1] ?? 0,
+    opcode: readUint(request, 3, 2),
+    background: false,
+    returnCode,
+    vendorStatus,
+    payload,
+  });
+}

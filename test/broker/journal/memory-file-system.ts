@@ -1,0 +1,190 @@
+import { basename, dirname } from 'node:path';
+import type { FileIdentity, JournalFile, JournalFileSystem, OpenMode } from '../../../src/broker/journal/index.ts';
+
+/** A file: what programs see, and what the disk has. */
+interface Node {
+  readonly inode: number;
+  data: Buffer;
+  durable: Buffer;
+}
+
+export interface Call {
+  readonly name: string;
+  readonly path: string;
+  readonly number: number;
+}
+
+/** `{ take }`: the call takes so many bytes, and throws when `code` is given. */
+export type Fault = string | { readonly take: number; readonly code?: string } | undefined;
+
+/**
+ * A file system in memory that knows the difference between written and durable, so that a test can pull the plug at
+ * any moment, and whose every call can be made to fail.
+ */
+export class MemoryFileSystem implements JournalFileSystem {
+  #directories = new Set<string>();
+  #entries = new Map<string, Node>();
+  #durableEntries = new Map<string, Node>();
+  #nextInode = 1;
+  /** Grows with each power loss; files that were open before are dead. */
+  #generation = 0;
+  readonly calls: Call[] = [];
+  fault: (call: Call) => Fault = () => undefined;
+
+  #step(name: string, path: string): Fault {
+    const call = { name, path: basename(path), number: this.calls.length };
+    this.calls.push(call);
+    const fault = this.fault(call);
+    if (typeof fault === 'string') throw failure(fault, name);
+    return fault;
+  }
+
+  /**
+   * Power loss: names that were not synced are gone, of unsynced bytes some part is there. `fraction` 0..1 says how much
+   * of what was appended survived.
+   */
+  pullThePlug(fraction: number): void {
+    this.#generation += 1;
+    this.#entries = new Map(this.#durableEntries);
+    for (const node of this.#entries.values()) {
+      const { data, durable } = node;
+      const appended = data.length > durable.length && data.subarray(0, durable.length).equals(durable);
+      const kept = durable.length + Math.round((data.length - durable.length) * fraction);
+      node.data = Buffer.from(appended ? data.subarray(0, kept) : durable);
+      node.durable = node.data;
+    }
+  }
+
+  text(path: string): string {
+    return this.#node(path).data.toString();
+  }
+
+  /** Changes a file behind everybody's back. */
+  edit(path: string, change: (data: Buffer) => Buffer): void {
+    const node = this.#node(path);
+    node.data = change(node.data);
+    node.durable = node.data;
+  }
+
+  /** Puts another file in its place. */
+  replace(path: string, data: Buffer): void {
+    const node = { inode: this.#nextInode++, data, durable: data };
+    this.#entries.set(path, node);
+    this.#durableEntries.set(path, node);
+  }
+
+  remove(path: string): void {
+    this.#entries.delete(path);
+    this.#durableEntries.delete(path);
+    this.#directories.delete(path);
+  }
+
+  addDirectory(path: string): void {
+    this.#directories.add(path);
+  }
+
+  names(): string[] {
+    return [...this.#entries.keys()].map((path) => basename(path)).sort();
+  }
+
+  #node(path: string): Node {
+    const node = this.#entries.get(path);
+    if (node === undefined) throw failure('ENOENT', path);
+    return node;
+  }
+
+  async open(path: string, mode: OpenMode): Promise<JournalFile> {
+    this.#step(`open.${mode}`, path);
+    if (!this.#directories.has(dirname(path))) throw failure('ENOENT', path);
+    if (mode !== 'create') return this.#file(path, this.#node(path));
+    if (this.#entries.has(path)) throw failure('EEXIST', path);
+    const node = { inode: this.#nextInode++, data: Buffer.alloc(0), durable: Buffer.alloc(0) };
+    this.#entries.set(path, node);
+    return this.#file(path, node);
+  }
+
+  #file(path: string, node: Node): JournalFile {
+    const generation = this.#generation;
+    const mustLive = () => {
+      if (generation !== this.#generation) throw failure('EIO', 'a file of a dead process');
+    };
+    return {
+      append: async (bytes) => {
+        mustLive();
+        const fault = this.#step('append', path);
+        await turn();
+        mustLive();
+        const take = typeof fault === 'object' ? Math.min(fault.take, bytes.length) : bytes.length;
+        node.data = Buffer.concat([node.data, bytes.subarray(0, take)]);
+        if (typeof fault === 'object' && fault.code !== undefined) throw failure(fault.code, 'append');
+        return take;
+      },
+      read: async (target, position) => {
+        this.#step('read', path);
+        return node.data.copy(target, 0, position);
+      },
+      datasync: async () => {
+        mustLive();
+        this.#step('datasync', path);
+        await turn();
+        mustLive();
+        node.durable = node.data;
+      },
+      truncate: async (length) => {
+        this.#step('truncate', path);
+        node.data = Buffer.from(node.data.subarray(0, length));
+      },
+      identity: async () => {
+        this.#step('file.identity', path);
+        return identityOf(node.inode, node.data.length, 0o600);
+      },
+      close: async () => {
+        this.#step('close', path);
+      },
+    };
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    this.#step('makeDirectory', path);
+    this.#directories.add(path);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    this.#step('syncDirectory', path);
+    for (const name of this.#durableEntries.keys()) {
+      if (dirname(name) === path && !this.#entries.has(name)) this.#durableEntries.delete(name);
+    }
+    for (const [name, node] of this.#entries) if (dirname(name) === path) this.#durableEntries.set(name, node);
+  }
+
+  async identity(path: string): Promise<FileIdentity | undefined> {
+    this.#step('identity', path);
+    const node = this.#entries.get(path);
+    if (node !== undefined) return identityOf(node.inode, node.data.length, 0o600);
+    return this.#directories.has(path) ? identityOf(0, 0, 0o700) : undefined;
+  }
+
+  async list(directory: string): Promise<readonly string[]> {
+    this.#step('list', directory);
+    return [...this.#entries.keys()].filter((path) => dirname(path) === directory).map((path) => basename(path));
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#step('rename', from);
+    this.#entries.set(to, this.#node(from));
+    this.#entries.delete(from);
+  }
+}
+
+function identityOf(inode: number, size: number, mode: number): FileIdentity {
+  return { device: 1, inode, size, mode, owner: 0 };
+}
+
+function failure(code: string, where: string): Error {
+  return Object.assign(new Error(`${code}: injected into ${where}`), { code });
+}
+
+/** Lets others run, as a real disk does. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -46,7 +46,8 @@ async function concurrent(what: string, count: number, width: number, step: () =
 }
 
 const row = rowBySlug('get-physical-port-state');
-const payload = row !== undefined && isTyped(row) ? encodePayload(row.request, { port_id_list: [2] } as never) : undefined;
+const payload =
+  row !== undefined && isTyped(row) ? encodePayload(row.request, { port_id_list: [2] } as never) : undefined;
 if (payload === undefined || !payload.ok) throw new Error('no payload');
 
 const topology = new URL('../config/topologies/small.yaml', import.meta.url).pathname;
@@ -69,8 +70,16 @@ const post = async () => {
 };
 const binding = (i: number) =>
   i % 2 === 0
-    ? ({ kind: 'named', command: 'bind-vppb', params: { vcs_id: 0, vppb_id: 2, physical_port_id: 3, ld_id: 1 } } as const)
-    : ({ kind: 'named', command: 'unbind-vppb', params: { vcs_id: 0, vppb_id: 2, option: 'surprise-hot-remove' } } as const);
+    ? ({
+        kind: 'named',
+        command: 'bind-vppb',
+        params: { vcs_id: 0, vppb_id: 2, physical_port_id: 3, ld_id: 1 },
+      } as const)
+    : ({
+        kind: 'named',
+        command: 'unbind-vppb',
+        params: { vcs_id: 0, vppb_id: 2, option: 'surprise-hot-remove' },
+      } as const);
 
 const figures = [
   await sequential('emulator, direct', rounds, () =>

@@ -8,7 +8,7 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  type IntentRecord,
+  type DecisionRecord,
   type Journal,
   openJournal,
   readJournal,
@@ -21,7 +21,7 @@ const RUN_MS = 1500;
 const directory = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'cci-bench-'));
 
 /** A record of the size that a bind of one tenant has. */
-function body(number: number): IntentRecord {
+function body(number: number): DecisionRecord {
   return {
     requestId: `0192f3a0-7d4e-7c11-9a55-${number.toString(16).padStart(12, '0')}`,
     switch: 'sw0',
@@ -74,7 +74,7 @@ async function measure(label: string, lanes: number, operation: () => Promise<un
 
 async function appends(journal: Journal): Promise<void> {
   let number = 0;
-  const append = (durable: boolean) => () => journal.append('intent', body(number++), { durable });
+  const append = (durable: boolean) => () => journal.append('decision', body(number++), { durable });
   for (const lanes of [1, 8, 32, 128, 512]) await measure(`durable append, ${lanes} at a time`, lanes, append(true));
   const begin = performance.now();
   const latencies: number[] = [];
@@ -97,11 +97,6 @@ await measure('bare write + fdatasync, 1 at a time', 1, async () => {
 await bare.close();
 const journal = await openJournal({ directory, clock: systemJournalClock });
 await appends(journal);
-// Outcomes, or the next start would have to make up hundreds of thousands of them.
-for (const { requestId, sequence } of journal.openIntents()) {
-  await journal.append('outcome', { requestId, intent: sequence, outcome: 'done' }, { durable: false });
-  if (sequence % 1000 === 0) await journal.flush();
-}
 const { sequence } = journal.health();
 await journal.close();
 

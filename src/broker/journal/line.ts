@@ -79,7 +79,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 function endsWithItsHash(bytes: Uint8Array, claimed: string): boolean {
   const cut = bytes.length - SUFFIX_BYTES;
   if (cut < 0) return false;
-  const suffix = Buffer.from(bytes.buffer, bytes.byteOffset + cut, SUFFIX_BYTES).latin1Slice();
+  const suffix = Buffer.from(bytes.buffer, bytes.byteOffset + cut, SUFFIX_BYTES).toString('latin1');
   return suffix === `,"hash":"${claimed}"}` && hash('sha256', bytes.subarray(0, cut)) === claimed;
 }
 

@@ -11,7 +11,7 @@ import { createSnapshot, formatLoadError, loadFabric, loadPolicy } from '../poli
 import { hostBootId, PostureRegister } from '../taint/index.ts';
 import { formatProblem } from '../yaml/index.ts';
 import { AuthConfigError, createAuthenticator, noRevocations } from './auth/index.ts';
-import { type BrokerConfig, loadConfig, type SwitchSettings } from './config/index.ts';
+import { type BrokerConfig, isLoopback, loadConfig, type SwitchSettings } from './config/index.ts';
 import { Core } from './core.ts';
 import type { CoreApi } from './core-api.ts';
 import { Device } from './device.ts';
@@ -149,6 +149,9 @@ async function configOf(path: string, overrides: StartOverrides): Promise<Broker
   const loaded = await loadConfig(path);
   if (!loaded.ok) throw new StartError('the configuration cannot be used:', loaded.problems.map(formatProblem));
   const { config } = loaded;
+  const host = overrides.http?.host ?? config.http.host;
+  if (!isLoopback(host))
+    throw new StartError('the configuration cannot be used:', [`\`${host}\` is not a loopback address`]);
   return {
     ...config,
     http: { ...config.http, ...overrides.http },

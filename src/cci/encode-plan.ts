@@ -73,7 +73,10 @@ function stepOf(field: Field, siblings: readonly Field[]): Step {
 }
 
 function memberStep(name: string, write: Write): Step {
-  return (out, values) => write(out, values[name]) || out.within(name);
+  return (out, values) => {
+    write(out, values[name]);
+    return out.within(name);
+  };
 }
 
 function maybeAbsent(field: UintField | BitsField, step: Step): Step {

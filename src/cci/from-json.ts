@@ -21,6 +21,7 @@ export function fromJson(layout: Layout, json: unknown): Result<Value, CodecErro
     return ok(objectFrom(layout.fields, json ?? {}, ''));
   } catch (error) {
     if (error instanceof Refused) return err(error.detail);
+    /* v8 ignore next -- nothing else is thrown; should something be, it is a mistake and not a refusal */
     throw error;
   }
 }

@@ -87,12 +87,12 @@ function decodeMessage(
   if (bytes.length < HEADER_SIZE) {
     return err(codecError('length', '', `a CCI message has a header of 12 bytes, here are ${bytes.length}`));
   }
-  const category = bytes[0] ?? 0;
+  const category = readUint(bytes, 0, 1);
   if (!isCategory(category, want, dialect)) {
     return err(codecError('value', 'category', `byte 0 is 0x${category.toString(16)}, not a ${want}`));
   }
   if (bytes[2] !== 0) return err(codecError('reserved', 'reserved', 'byte 2 is not zero'));
-  const high = bytes[7] ?? 0;
+  const high = readUint(bytes, 7, 1);
   if ((high & form.reserved) !== 0) return err(codecError('reserved', 'reserved', 'reserved bits of byte 7 are set'));
   const length = readUint(bytes, 5, 2) + (((high >> form.lengthShift) & 0x1f) << 16);
   if (length !== bytes.length - HEADER_SIZE) {
@@ -100,7 +100,7 @@ function decodeMessage(
   }
   return ok({
     category: want,
-    tag: bytes[1] ?? 0,
+    tag: readUint(bytes, 1, 1),
     opcode: readUint(bytes, 3, 2),
     background: (high & form.background) !== 0,
     returnCode: readUint(bytes, 8, 2),

@@ -49,11 +49,11 @@ export const RC = {
   resourcesExhausted: 0x001d,
 } as const;
 
-const names: { readonly [code: number]: string | undefined } = returnCodes;
+const names = new Map(Object.entries(returnCodes).map(([code, name]) => [Number(code), name]));
 
 /** Name of a 16-bit return code; a code without a name stays its number (R11: the look-up is bounded). */
 export function returnCodeName(code: number): string {
-  return Object.hasOwn(names, code) ? (names[code] ?? '') : `0x${code.toString(16).padStart(4, '0')}`;
+  return names.get(code) ?? `0x${code.toString(16).padStart(4, '0')}`;
 }
 
 /** 0000h and 0001h: the command was taken. */

@@ -84,7 +84,7 @@ function openLayer(
   if (payload.length < TUNNEL_HEADER) {
     return err(codecError('length', '', `a tunnel has a header of 4 bytes, here are ${payload.length}`));
   }
-  const hop = decodeHop(layer, payload[0] ?? 0, payload[1] ?? 0);
+  const hop = decodeHop(layer, readUint(payload, 0, 1), readUint(payload, 1, 1));
   if (!hop.ok) return hop;
   const size = readUint(payload, 2, 2);
   if (size !== payload.length - TUNNEL_HEADER) {

@@ -20,9 +20,10 @@ export class Writer {
     return false;
   }
 
-  /** Puts the name of the field around it in front of the path of what is wrong. */
-  within(name: string): false {
-    const { code, field, message } = this.error ?? codecError('value', '', '');
+  /** Puts the name of the field around it in front of the path of what is wrong, if anything is. */
+  within(name: string): boolean {
+    if (this.error === undefined) return true;
+    const { code, field, message } = this.error;
     this.error = codecError(code, field === '' ? name : `${name}.${field}`, message);
     return false;
   }

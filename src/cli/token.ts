@@ -27,7 +27,7 @@ export async function issueToken(io: Io, flags: TokenFlags): Promise<ExitCode> {
   const { DevelopmentIssuerError, issueDevelopmentToken } = await import('../broker/auth/index.ts');
   const scopes = flags.scope?.split(/\s+/).filter((scope) => scope !== '');
   const issued = await issueDevelopmentToken({
-    directory: issuer.directory === undefined ? join(config.stateDirectory, 'issuer') : resolve(issuer.directory),
+    directory: issuer.directory === undefined ? join(config.stateDirectory, 'issuer') : issuer.directory,
     tenant: flags.tenant,
     subject: flags.subject,
     groups: flags.group ?? [],

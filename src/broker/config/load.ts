@@ -150,9 +150,12 @@ function withAbsolutePaths(
   issuer: BrokerConfigFile['issuers'][number],
   path: (relative: string) => string,
 ): BrokerConfigFile['issuers'][number] {
-  return 'jwks_file' in issuer && issuer.jwks_file !== undefined
-    ? { ...issuer, jwks_file: path(issuer.jwks_file) }
-    : issuer;
+  const { jwks_file: keys, directory } = issuer;
+  return {
+    ...issuer,
+    ...(keys === undefined ? {} : { jwks_file: path(keys) }),
+    ...(directory === undefined ? {} : { directory: path(directory) }),
+  };
 }
 
 function backendWithAbsolutePaths(

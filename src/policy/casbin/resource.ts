@@ -6,7 +6,7 @@ export function coversPath(pattern: string, path: string): boolean {
   if (!pattern.endsWith('/*')) return pattern === path;
   const base = pattern.length - 2;
   if (path.length === base) return pattern.startsWith(path);
-  return path.charCodeAt(base) === 0x2f && path.startsWith(pattern.slice(0, base + 1));
+  return path.startsWith(pattern.slice(0, base + 1));
 }
 
 /** Every RESOURCE column but `own` that covers a path: itself, and it and each step above it with `/*`. */

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type ChainProblemKind, type JournalVerdict, verifyJournal } from '../../../src/broker/journal/index.ts';
-import { DIRECTORY, FILE, intent, openInMemory, PATH } from './fixture.ts';
+import { DIRECTORY, FILE, intent, openInMemory, PATH, temporaryDirectory } from './fixture.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 
 /** The lines of a good journal, without newlines. */
@@ -254,4 +257,20 @@ test('every kind of problem occurs in these cases', () => {
   const named = new Set(cases.flatMap(([, , problems]) => problems.map((problem) => problem.split('@')[0])));
   const all: ChainProblemKind[] = ['changed', 'unreadable', 'removed', 'inserted', 'reordered', 'duplicated'];
   expect(named).toEqual(new Set(all));
+});
+
+test('the verifier printed in docs/journal.md agrees', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/journal.md'), 'utf8');
+  const [, program = ''] = /```js\n(.*?)```/s.exec(page) ?? [];
+  const directory = temporaryDirectory();
+  const [script, journal] = [join(directory, 'verify.mjs'), join(directory, FILE)];
+  writeFileSync(script, program);
+  const run = (lines: readonly string[]) => {
+    writeFileSync(journal, joined(lines));
+    return execFileSync(process.execPath, [script, journal], { encoding: 'utf8', stdio: 'pipe' });
+  };
+  const lines = await goodLines(3);
+  expect(run(lines)).toMatch(/^3 records, last hash [0-9a-f]{64}\n$/);
+  expect(() => run(lines.with(1, at(lines, 1).replace('acme', 'evil')))).toThrow('line 2: content and hash differ');
+  expect(() => run(lines.toSpliced(1, 1))).toThrow('line 2 does not follow');
 });

@@ -10,6 +10,8 @@ import { RangeIndex } from '../../../src/policy/casbin/range-index.ts';
 import { coveringPatterns, coversPath } from '../../../src/policy/casbin/resource.ts';
 import { grantProblem, isProblem, parseSelector } from '../../../src/policy/casbin/selector.ts';
 import { createSelects } from '../../../src/policy/casbin/selects.ts';
+import { Slices } from '../../../src/policy/casbin/slices.ts';
+import { Verdicts } from '../../../src/policy/casbin/verdicts.ts';
 import type { CommandRef, MandatoryFacts } from '../../../src/policy/engine.ts';
 import { callerOf, commandOf, engineOf, fabric, rawOf } from '../load/fixture.ts';
 import { Random, randomCommand } from './random-policy.ts';
@@ -118,6 +120,7 @@ describe('roles that could', () => {
     expect(engine.rolesThatCould(callerOf('acme'), own, commandOf('inject-poison'))).toEqual(['role:medic']);
     expect(engine.rolesThatCould(callerOf('acme'), own, rawOf(0xc010))).toEqual(['role:vendor']);
     expect(engine.rolesThatCould(callerOf('acme'), '/switches/sw0/ports/4', bind)).toEqual([]);
+    expect(engine.rolesThatCould(callerOf('globex'), '/switches/sw0/ports/4', bind)).toEqual([]);
   });
 
   test('are none where what the caller has takes it away', () => {
@@ -155,6 +158,8 @@ describe('commands', () => {
   test('no row is too little for a caller of the reference or the catalogue to make wider', () => {
     expect(known({ opcode: 0x4301, class: 'audited', scope: 2 }).grant).toBe('slug-only');
     expect(known({ opcode: 0x45ff, class: 'raw', scope: 3 }).grant).toBe('never');
+    expect(known({ opcode: 0x46ff, class: 'raw', scope: 3 }).grant).toBe('never');
+    expect(known({ opcode: 0x47ff, class: 'raw', scope: 3 }).grant).toBe('any');
     expect(known({ ...bind, grant: 'slug-only' }).grant).toBe('slug-only');
   });
 
@@ -237,6 +242,28 @@ describe('memory', () => {
   test('of names is bounded', () => {
     for (let i = 0; i < 10_100; i += 1) engine.roles(callerOf('acme', { subject: `s${i}` }));
     expect(engine.roles(operator)).toHaveLength(2);
+  });
+});
+
+describe('casbin, given rows that no index would have chosen', () => {
+  const links = [{ name: 'group:tenant/acme', role: 'role:a', tenant: 'acme' }];
+
+  test.each([
+    ['another path of the same owner', ['role:a', 'acme', '/switches/sw0/ports/2', 'bind-vppb', 'allow']],
+    ["another owner's object", ['role:a', 'globex', 'own', 'bind-vppb', 'allow']],
+    ['another role', ['role:b', 'acme', 'own', 'bind-vppb', 'allow']],
+    ['another command', ['role:a', 'acme', 'own', 'unbind-vppb', 'allow']],
+    ['another effect', ['role:a', 'acme', 'own', 'bind-vppb', 'Allow']],
+  ])('denies by a row about %s', async (_name, row) => {
+    const verdicts = await Verdicts.create(links, fabric, new Slices());
+    const request = { principal: 'user:x#y', tenant: 'acme', resource: own, command: commandText(known(bind)) };
+    expect(verdicts.grant([row], ['user:x#y', 'group:tenant/acme'], request).allowed).toBe(false);
+    const right = ['role:a', 'acme', 'own', 'bind-vppb', 'allow'];
+    expect(verdicts.grant([row, right], ['user:x#y', 'group:tenant/acme'], request)).toEqual({
+      allowed: true,
+      row: right,
+    });
+    expect(verdicts.grant([right], ['user:x#y'], request).allowed).toBe(false);
   });
 });
 

@@ -45,7 +45,7 @@ const groups = ['one', 'two', 'three'];
 
 export function randomSelector(random: Random): string {
   const row = random.int(3) === 0 ? random.pick(rows) : random.pick(busy);
-  const opcode = random.int(4) === 0 ? 0xc000 + random.int(8) : row.opcode;
+  const opcode = random.int(4) === 0 ? random.pick([0xc000, 0xc000, 0x4500, 0x46f8]) + random.int(8) : row.opcode;
   switch (random.int(7)) {
     case 0:
       return `set:${row.set}`;
@@ -121,7 +121,8 @@ export function randomResource(random: Random, fabric: Fabric): ResourcePath {
 }
 
 export function randomCommand(random: Random): CommandRef {
-  if (random.int(6) === 0) return { opcode: 0xbff8 + random.int(16), class: 'raw', scope: 3 };
+  const edge = random.pick([0xbff8, 0xbff8, 0x44f8, 0x45f8, 0x46f8]);
+  if (random.int(6) === 0) return { opcode: edge + random.int(16), class: 'raw', scope: 3 };
   const { opcode, slug, set, scope, grant } = random.int(3) === 0 ? random.pick(rows) : random.pick(busy);
   const ref = { opcode, class: random.pick(['allowlisted', 'audited', 'audited', 'raw'] as const), scope };
   return {

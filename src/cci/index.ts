@@ -61,6 +61,7 @@ export {
   vppbId,
 } from './ids.ts';
 export { type Json, toJson, toJsonMasked } from './json.ts';
+export { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
 export * from './layout.ts';
 export { layoutProblems } from './layout-check.ts';
 export { err, ok, type Result } from './result.ts';

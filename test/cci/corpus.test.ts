@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   type CodecError,
+  type Dialect,
   decodePayload,
   decodeRequestMessage,
   decodeResponseMessage,
   decodeRoute,
   decodeRoutedReply,
-  type Dialect,
   encodeMessage,
   encodePayload,
   encodeRoute,
@@ -17,9 +17,9 @@ import {
   parseVia,
   type Result,
   rowBySlug,
-  toHex,
   TUNNEL_OPCODE,
   type TypedRow,
+  toHex,
 } from '../../src/cci/index.ts';
 
 // Inputs that a decoder once got wrong, or could: one folder for each decoder, one small file for each input.
@@ -41,7 +41,8 @@ const folder = new URL('./corpus/', import.meta.url);
 function inputsOf(target: string): readonly Input[] {
   return readdirSync(new URL(`${target}/`, folder)).map((file) => {
     const lines = readFileSync(new URL(`${target}/${file}`, folder), 'utf8').split('\n');
-    const note = (key: string): string => lines.find((line) => line.startsWith(`# ${key}: `))?.slice(key.length + 4) ?? '';
+    const note = (key: string): string =>
+      lines.find((line) => line.startsWith(`# ${key}: `))?.slice(key.length + 4) ?? '';
     const bytes = fromHex(lines.filter((line) => !line.startsWith('#')).join('')) ?? expect.fail(`${file} is not hex`);
     return { file, row: note('row'), expect: note('expect'), bytes };
   });

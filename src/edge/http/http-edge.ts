@@ -9,6 +9,7 @@ import { answerClientError, failureHandler } from './failures.ts';
 import { InFlight } from './in-flight.ts';
 import { addJsonParser } from './json-body.ts';
 import { createEdgeMetrics, type EdgeMetrics } from './metrics.ts';
+import { commandSchemas } from './openapi-commands.ts';
 import { defaultHttpLimits, type HttpEdgeOptions, type HttpLimits } from './options.ts';
 import { transportProblem } from './problems.ts';
 import { sendProblem } from './replies.ts';
@@ -59,6 +60,8 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
       security: [{ token: [] }],
     },
+    transformObject: (document) =>
+      'openapiObject' in document ? withCommands(document.openapiObject) : document.swaggerObject,
     refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `def-${i}`) },
   });
   app.register(websocket, {
@@ -98,6 +101,12 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
       await app.close();
     },
   };
+}
+
+/** Adds what every command takes and gives; built when the document is asked for first. */
+function withCommands<D extends { readonly components?: { readonly schemas?: object } }>(document: D): D {
+  const schemas = { ...document.components?.schemas, ...commandSchemas() };
+  return { ...document, components: { ...document.components, schemas } };
 }
 
 function createServer(limits: HttpLimits): EdgeServer {

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import type { FaultRule } from '../backend/emulator/index.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { LocalError, UsageError } from './usage-error.ts';
@@ -7,6 +9,8 @@ export interface EmulateFlags {
   readonly listen?: string;
   readonly dialect?: string;
   readonly seed?: string;
+  readonly support?: string;
+  readonly faults?: string;
 }
 
 /** `cci emulate`: the bare emulated switch on the wire, without a broker. Ends at SIGINT or SIGTERM. */
@@ -22,7 +26,10 @@ export async function emulate(io: Io, flags: EmulateFlags): Promise<ExitCode> {
     host,
     port,
     dialect,
+    // On the wire a tunnel stands for a device's own mailbox too: tools have no other way to it.
+    support: flags.support === 'strict' ? 'strict' : 'all',
     ...(flags.seed === undefined ? {} : { seed: parseSeed(flags.seed) }),
+    ...(flags.faults === undefined ? {} : { faults: await readFaults(flags.faults) }),
   }).catch((error: unknown) => {
     if (error instanceof TopologyError) {
       throw new LocalError(`the topology \`${flags.topology}\` cannot be used`, 'mend it', error.message.split('\n'));
@@ -39,6 +46,24 @@ export async function emulate(io: Io, flags: EmulateFlags): Promise<ExitCode> {
   await new Promise<void>((resolve) => told.addEventListener('abort', () => resolve(), { once: true }));
   await served.close();
   return EXIT.done;
+}
+
+/** Faults for rehearsal: a YAML file with a list under `faults`, as docs/emulator.md describes them. */
+async function readFaults(path: string): Promise<FaultRule[]> {
+  const [{ faultRuleSchema }, { formatProblem, parseYaml }, { default: Type }] = await Promise.all([
+    import('../backend/emulator/index.ts'),
+    import('../yaml/index.ts'),
+    import('typebox'),
+  ]);
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new LocalError(`cannot read \`${path}\``, 'name a file with --faults', [String(error)]);
+  });
+  const schema = Type.Object({ faults: Type.Array(faultRuleSchema) }, { additionalProperties: false });
+  const parsed = parseYaml(schema, text, path);
+  if (!parsed.ok) {
+    throw new LocalError(`the faults in \`${path}\` cannot be used`, 'mend them', parsed.problems.map(formatProblem));
+  }
+  return parsed.value.content.faults;
 }
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `:PORT`. */

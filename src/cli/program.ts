@@ -161,7 +161,11 @@ const commands: readonly CommandSpec[] = [
       new Option('--topology <file>', 'what the switch is made of').makeOptionMandatory(),
       new Option('--listen <host:port>', 'address to listen on').default('127.0.0.1:2508'),
       new Option('--dialect <name>', 'how peers lay out messages').choices(['spec', 'jackrabbit']).default('spec'),
+      new Option('--support <mode>', 'strict refuses (0015h) what the specification keeps from a CCI class')
+        .choices(['all', 'strict'])
+        .default('all'),
       new Option('--seed <n>', 'seed of everything that is random in it'),
+      new Option('--faults <file>', 'YAML file of faults to rehearse: see docs/emulator.md'),
     ],
     example: 'cci emulate --topology config/topologies/small.yaml --listen 127.0.0.1:2508',
     run: async (io, _operands, flags) => (await import('./emulate.ts')).emulate(io, ofFlags(flags)),

@@ -1,7 +1,15 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CommandRow, catalogue, encodePayload, fromJson, isTyped, jsonSchemaOf, toJson } from '../../src/cci/index.ts';
+import {
+  type CommandRow,
+  catalogue,
+  encodePayload,
+  fromJson,
+  isTyped,
+  jsonSchemaOf,
+  toJson,
+} from '../../src/cci/index.ts';
 import { arbitraryValue } from '../support/arbitrary-layout.ts';
 
 const ajv = new Ajv2020({ strict: true, formats: { uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i } });

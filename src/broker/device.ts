@@ -1,6 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import { type Backend, BackendError, type CciReply } from '../backend/index.ts';
-import { decodeRoutedReply, encodeRoute, hex16, opcode, type RoutedCommand, type RoutedReply } from '../cci/index.ts';
+import {
+  decodeRoutedReply,
+  encodeRoute,
+  hex16,
+  isSuccess,
+  opcode,
+  type RoutedCommand,
+  type RoutedReply,
+} from '../cci/index.ts';
 
 /** Why a command did not come back with a reply. `unknown`: it may have been executed (R16). */
 export interface DeviceFailure {
@@ -46,6 +54,8 @@ export class Device {
   private current: DeviceState = 'closed';
   private recovering: Promise<void> | undefined;
   private stopping = false;
+  /** Ends the pause between two attempts to recover. */
+  private wake = (): void => {};
 
   constructor(backend: Backend, options: DeviceOptions) {
     this.backend = backend;
@@ -81,6 +91,7 @@ export class Device {
   /** Lets what is in flight finish, refuses what waits, then lets go of the device. */
   async close(): Promise<void> {
     this.stopping = true;
+    this.wake();
     for (const waiting of this.queue.splice(0)) waiting.start();
     const deadline = performance.now() + this.options.timeoutMs + 500;
     while (this.inFlight > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
@@ -106,6 +117,15 @@ export class Device {
     if (this.queue.length >= this.options.queueMax) {
       return failed('not-sent', 'EAGAIN', 'too many commands wait for the switch');
     }
+    return this.inTurn(dispatch, settle);
+  }
+
+  private async inTurn<R>(
+    dispatch: () => Promise<
+      { readonly go: true; readonly command: RoutedCommand } | { readonly go: false; readonly refusal: R }
+    >,
+    settle?: (reply: DeviceReply, send: OwnSend) => Promise<void>,
+  ): Promise<DeviceReply | { readonly kind: 'refused'; readonly refusal: R }> {
     await this.turn();
     try {
       if (this.stopping) return failed('not-sent', 'EIO', 'the broker is stopping');
@@ -121,9 +141,12 @@ export class Device {
     }
   }
 
-  /** The broker's own traffic: bound by the same quirks, in the same queue, with nothing to decide. */
+  /**
+   * The broker's own traffic: bound by the same quirks, in the same queue, with nothing to decide. A full queue does not
+   * refuse it: callers who fill the queue must not be able to keep the broker from knowing the fabric.
+   */
   async own(command: RoutedCommand): Promise<DeviceReply> {
-    const result = await this.execute<never>(async () => ({ go: true, command }));
+    const result = await this.inTurn<never>(async () => ({ go: true, command }));
     return result.kind === 'refused' ? failed('not-sent', 'EIO', 'refused') : result;
   }
 
@@ -162,10 +185,7 @@ export class Device {
     } catch (error) {
       return this.failure(error);
     }
-    const routed = decodeRoutedReply(command, reply);
-    return routed.ok
-      ? { kind: 'reply', reply: routed.value }
-      : { kind: 'malformed', text: `layer ${routed.error.layer}: ${routed.error.message}` };
+    return believed(command, reply);
   }
 
   private failure(error: unknown): DeviceReply {
@@ -181,9 +201,7 @@ export class Device {
   private quarantine(): void {
     if (this.recovering !== undefined || this.stopping) return;
     this.enter('quarantined');
-    this.recovering = this.recover().finally(() => {
-      this.recovering = undefined;
-    });
+    this.recovering = this.recover();
   }
 
   private async recover(): Promise<void> {
@@ -192,21 +210,44 @@ export class Device {
         await this.backend.close();
         await this.backend.open();
         // R16: only a successful command says that the mailbox is in a known state again.
-        await this.backend.execute(
+        const { returnCode } = await this.backend.execute(
           { opcode: opcode(0x0001), payload: new Uint8Array(0) },
           performance.now() + this.options.timeoutMs,
         );
-        this.enter('serving');
-        return;
+        if (isSuccess(returnCode)) break;
       } catch {
-        await new Promise((done) => setTimeout(done, Math.min(50 * 2 ** attempt, 2000)).unref());
+        // tried again
       }
+      await this.pause(Math.min(50 * 2 ** attempt, 2000));
     }
+    // Before anybody hears of it: what is sent from then on may fail, and must find the way into quarantine again.
+    this.recovering = undefined;
+    if (!this.stopping) this.enter('serving');
+  }
+
+  /** Ends early when the device is closed: the timer alone would not keep the process alive to see its end. */
+  private pause(ms: number): Promise<void> {
+    if (this.stopping) return Promise.resolve();
+    return new Promise((done) => {
+      this.wake = done;
+      setTimeout(done, ms).unref();
+    });
   }
 
   private enter(state: DeviceState): void {
     this.current = state;
     this.options.onStateChange?.(state);
+  }
+}
+
+/** Bytes that our own decoder stumbles over are as little to be believed as those that it refuses. */
+function believed(command: RoutedCommand, reply: CciReply): DeviceReply {
+  try {
+    const routed = decodeRoutedReply(command, reply);
+    if (routed.ok) return { kind: 'reply', reply: routed.value };
+    return { kind: 'malformed', text: `layer ${routed.error.layer}: ${routed.error.message}` };
+  } catch (error) {
+    return { kind: 'malformed', text: error instanceof Error ? error.message : String(error) };
   }
 }
 

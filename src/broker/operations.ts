@@ -16,8 +16,8 @@ export interface Operation {
 
 type Status = Reply<'background-operation-status'>;
 
-/** How many finished operations are kept for their owners to ask about. */
-const KEPT = 256;
+/** How many finished operations are kept for their owners to ask about: of each tenant, so that none drives out others'. */
+const KEPT = 64;
 const POLL_FIRST_MS = 5;
 const POLL_SLOWEST_MS = 1000;
 
@@ -42,11 +42,13 @@ export class Operations {
     if (this.running !== undefined) this.running.state = 'unknown';
     this.running = entry;
     this.all.set(entry.id, entry);
-    for (const [id, old] of this.all) {
-      if (this.all.size <= KEPT) break;
-      if (old.state !== 'running') this.all.delete(id);
-    }
-    void this.follow(entry);
+    const finished = [...this.all.values()].filter(({ tenant, state }) => tenant === entry.tenant && state !== 'running');
+    for (const { id } of finished.slice(0, Math.max(0, finished.length - KEPT))) this.all.delete(id);
+    this.follow(entry).catch(() => {
+      if (this.running !== entry) return;
+      entry.state = 'unknown';
+      this.running = undefined;
+    });
     return entry;
   }
 

@@ -107,6 +107,7 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
   const close = async (): Promise<void> => {
     for (const runtime of switches.values()) {
       runtime.operations.stop();
+      runtime.topology.stop();
       await runtime.device.close();
     }
     await journal
@@ -210,8 +211,8 @@ async function openSwitch(
     neverSend: settings.neverSend,
     onStateChange: (state) => {
       log[state === 'quarantined' ? 'error' : 'debug']({ switch: name, state }, 'the switch changed its state');
-      if (state === 'quarantined') topology.forget();
-      if (state === 'serving' && started) void topology.refresh();
+      if (state === 'quarantined') topology.lose();
+      if (state === 'serving' && started) topology.refresh().catch(() => topology.forget());
     },
   });
   const topology = new SwitchTopology((command) => device.own(command), {
@@ -243,8 +244,9 @@ async function openSwitch(
       mirrorKernelTaint: config.mirrorKernelTaint,
     });
     started = true;
+    topology.watch();
     const operations = new Operations(device, async () => {
-      await topology.refresh();
+      await topology.refresh().catch(() => topology.forget());
     });
     return { name, device, topology, posture, operations };
   } catch (error) {

@@ -21,6 +21,10 @@ import type { OwnSend } from './device.ts';
 /** Ports asked about in one 5101h: 4 + 16 x 60 bytes fit the smallest message limit of 1 KiB. */
 const PORTS_AT_ONCE = 60;
 
+/** Pauses between attempts to learn a fabric that is not known any more. */
+const RELEARN_FIRST_MS = 50;
+const RELEARN_SLOWEST_MS = 2000;
+
 /** What an own command came to. */
 type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly text: string };
 
@@ -42,8 +46,16 @@ export class SwitchTopology implements TopologyView {
   readonly neverSend: ReadonlyMap<number, string>;
   private readonly send: OwnSend;
   private readonly cels = new Map<string, ReadonlyMap<number, number>>();
+  private readonly celReads = new Map<string, Promise<Answer<ReadonlyMap<number, number>>>>();
   private refreshing: Promise<Answer<void>> | undefined;
   private again = false;
+  /** Readings are numbered as they begin; the picture is that of the latest one that came to an end. */
+  private begun = 0;
+  private shown = 0;
+  private losses = 0;
+  private watching = false;
+  private relearnMs = RELEARN_FIRST_MS;
+  private relearning: NodeJS.Timeout | undefined;
 
   constructor(send: OwnSend, options: TopologyOptions) {
     this.send = send;
@@ -65,14 +77,25 @@ export class SwitchTopology implements TopologyView {
     return this.cels.get(formatVia(hops));
   }
 
-  /** Reads the CEL at the end of a path: Get Supported Logs for its size, then one Get Log from offset 0. */
-  async readCel(hops: readonly Hop[]): Promise<Answer<ReadonlyMap<number, number>>> {
-    const logs = await ask(this.send, 'get-supported-logs', {}, hops);
+  /** Reads the CEL at the end of a path. Calls for one path at the same time share one reading. */
+  readCel(hops: readonly Hop[]): Promise<Answer<ReadonlyMap<number, number>>> {
+    const path = formatVia(hops);
+    const running = this.celReads.get(path);
+    if (running !== undefined) return running;
+    const reading = this.readCelWith(this.send, hops).finally(() => this.celReads.delete(path));
+    this.celReads.set(path, reading);
+    return reading;
+  }
+
+  /** Get Supported Logs for its size, then one Get Log from offset 0. */
+  private async readCelWith(send: OwnSend, hops: readonly Hop[]): Promise<Answer<ReadonlyMap<number, number>>> {
+    const { losses } = this;
+    const logs = await ask(send, 'get-supported-logs', {}, hops);
     if (!logs.ok) return logs;
     const size = logs.value.supported_log_entries.find((log) => log.log_identifier === CEL_UUID)?.log_size;
     if (size === undefined) return { ok: false, text: 'the component offers no Command Effects Log' };
     const log = await ask(
-      this.send,
+      send,
       'get-log',
       { log_identifier: CEL_UUID, offset: 0, length: Math.min(size, 0x4000) },
       hops,
@@ -80,6 +103,8 @@ export class SwitchTopology implements TopologyView {
     if (!log.ok) return log;
     const entries = new Map(decodeCel(log.value.log_data).map((entry) => [entry.opcode, entry.effects]));
     entries.delete(0);
+    // What was read before the device was lost may be that of another one.
+    if (losses !== this.losses) return { ok: false, text: 'the switch was lost meanwhile' };
     this.cels.set(formatVia(hops), entries);
     this.version++;
     return { ok: true, value: entries };
@@ -100,11 +125,48 @@ export class SwitchTopology implements TopologyView {
     return this.refreshing;
   }
 
-  /** Nothing is known any more: the device was lost or may have changed unseen. */
+  /**
+   * Nothing is known any more: the device may have changed unseen. Readings that are under way do not count; where
+   * `watch` was called it is read again until it is known.
+   */
   forget(): void {
+    this.shown = ++this.begun;
     this.known = false;
     this.vcss = new Map();
     this.version++;
+    this.relearn();
+  }
+
+  /** The device was lost. What comes back may be another one, so its CELs are read anew as well. */
+  lose(): void {
+    this.losses++;
+    this.cels.clear();
+    this.forget();
+  }
+
+  /** From now on a fabric that was forgotten is read again, until it is known or `stop` is called. */
+  watch(): void {
+    this.watching = true;
+    if (!this.known) this.relearn();
+  }
+
+  stop(): void {
+    this.watching = false;
+    clearTimeout(this.relearning);
+    this.relearning = undefined;
+  }
+
+  /** Without this one reading that fails would leave everything that rests on the bindings refused for good. */
+  private relearn(): void {
+    if (!this.watching || this.relearning !== undefined) return;
+    const pauseMs = this.relearnMs;
+    this.relearnMs = Math.min(pauseMs * 2, RELEARN_SLOWEST_MS);
+    this.relearning = setTimeout(() => {
+      this.relearning = undefined;
+      // A reading that fails forgets again, which brings us back here.
+      if (!this.known) this.refresh().catch(() => this.forget());
+    }, pauseMs);
+    this.relearning.unref();
   }
 
   private async refreshLoop(): Promise<Answer<void>> {
@@ -116,19 +178,28 @@ export class SwitchTopology implements TopologyView {
     return result;
   }
 
-  /** Reads everything once, now. What cannot be read is forgotten. */
+  /**
+   * Reads everything once, now. What cannot be read is forgotten. Commands of others may run between the parts of a
+   * reading; whatever of that changes the fabric is followed by a reading of its own or by `forget`, and what began
+   * before that does not overwrite it.
+   */
   async read(send: OwnSend = this.send): Promise<Answer<void>> {
-    const result = await this.readWith(send);
-    if (!result.ok) this.forget();
+    const number = ++this.begun;
+    const result = await this.readWith(send, number);
+    if (!result.ok && number > this.shown) this.forget();
     return result;
   }
 
-  private async readWith(send: OwnSend): Promise<Answer<void>> {
+  private async readWith(send: OwnSend, number: number): Promise<Answer<void>> {
+    if (this.cel([]) === undefined) await this.readCelWith(send, []);
     const identity = await ask(send, 'identify-switch-device', {}, []);
     if (!identity.ok) return identity;
     const ports = await readPorts(send, identity.value.number_of_physical_ports, identity.value.active_port_bitmask);
     if (!ports.ok) return ports;
     const vcss = await this.readVcss(send, identity.value.active_vcs_bitmask);
+    if (number < this.shown) return { ok: true, value: undefined };
+    this.shown = number;
+    this.relearnMs = RELEARN_FIRST_MS;
     const before = fingerprint(this);
     this.ports = ports.value;
     this.vcss = vcss;

@@ -1,4 +1,4 @@
-import { uuidBytes } from './bytes.ts';
+import { readUint, uuidBytes } from './bytes.ts';
 import { type EnumName, enumCode, enumNames, enumText } from './enums.ts';
 import type {
   BitRange,
@@ -218,7 +218,7 @@ function bitmapWrite(width: number): Write {
       if (typeof bit !== 'number' || !Number.isInteger(bit) || bit < 0 || bit >= width * 8) {
         return out.refuse('', `bit ${String(bit)} is not 0 to ${width * 8 - 1}`);
       }
-      part[bit >> 3] = (part[bit >> 3] ?? 0) | (1 << (bit & 7));
+      part[bit >> 3] = readUint(part, bit >> 3, 1) | (1 << (bit & 7));
     }
     return out.copy(part);
   };

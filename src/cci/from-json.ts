@@ -20,9 +20,9 @@ export function fromJson(layout: Layout, json: unknown): Result<Value, CodecErro
   try {
     return ok(objectFrom(layout.fields, json ?? {}, ''));
   } catch (error) {
-    if (error instanceof Refused) return err(error.detail);
     /* v8 ignore next -- nothing else is thrown; should something be, it is a mistake and not a refusal */
-    throw error;
+    if (!(error instanceof Refused)) throw error;
+    return err(error.detail);
   }
 }
 

@@ -1,5 +1,5 @@
 import { type EnumName, enums } from './enums.ts';
-import type { BitRange, BitsField, Element, Field, Layout, UintWidth } from './layout.ts';
+import type { BitRange, BitsField, Element, Field, Layout, UintOptions, UintWidth } from './layout.ts';
 
 /** A JSON Schema (2020-12), as far as payloads need it. */
 export type JsonSchema = { readonly [keyword: string]: unknown };
@@ -30,8 +30,13 @@ function objectSchema(fields: readonly Field[], side: 'request' | 'reply'): Json
 
 /** Bytes and lists may be left out of a request: they are empty then. */
 function isRequired(field: Exclude<Field, { kind: 'reserved' | 'count' }>, side: 'request' | 'reply'): boolean {
-  if ('options' in field && 'optional' in field.options && field.options.optional === true) return false;
+  if ((field.kind === 'uint' || field.kind === 'bits') && canBeAbsent(field.options, side)) return false;
   return side === 'reply' || !(field.kind === 'bytes' || field.kind === 'list' || field.kind === 'bitmap');
+}
+
+/** A 2.0 device leaves some members out (D09); a request never may. */
+function canBeAbsent(options: UintOptions, side: 'request' | 'reply'): boolean {
+  return options.optional === true || (side === 'reply' && options.absentIn !== undefined);
 }
 
 function fieldSchema(field: Exclude<Field, { kind: 'reserved' | 'count' }>, side: 'request' | 'reply'): JsonSchema {
@@ -65,7 +70,7 @@ function fieldSchema(field: Exclude<Field, { kind: 'reserved' | 'count' }>, side
 
 function elementSchema(element: Element, side: 'request' | 'reply'): JsonSchema {
   if (element.kind === 'struct') return objectSchema(element.fields, side);
-  return uintSchema(element.width, element.options.min, element.options.max, side);
+  return fieldSchema(element, side);
 }
 
 /** 64-bit numbers are text in replies, and may be in requests: JSON readers lose digits above 2^53. */

@@ -80,7 +80,7 @@ export class PacketReader {
       this.pending.set(chunk.subarray(at, at + size), this.held);
       this.held += size;
       at += size;
-      const version = (this.pending[0] ?? 0) & 0x0f;
+      const version = readUint(this.pending, 0, 1) & 0x0f;
       if (version !== VERSION) return err({ code: 'version', message: `header version is ${version}, not 1` });
       if (this.held < PACKET_SIZE) break;
       this.held = 0;
@@ -91,10 +91,10 @@ export class PacketReader {
 }
 
 function decodePacket(bytes: Uint8Array): Packet {
-  const flags = bytes[3] ?? 0;
+  const flags = readUint(bytes, 3, 1);
   return {
-    destination: bytes[1] ?? 0,
-    source: bytes[2] ?? 0,
+    destination: readUint(bytes, 1, 1),
+    source: readUint(bytes, 2, 1),
     first: (flags & 0x80) !== 0,
     last: (flags & 0x40) !== 0,
     sequence: (flags >> 4) & 3,
@@ -119,6 +119,8 @@ export type Assembly =
 
 interface Open {
   readonly type: number;
+  /** Body of the first packet: the header of a CCI message is in it. */
+  readonly start: Uint8Array;
   readonly parts: Uint8Array[];
   bytes: number;
   sequence: number;
@@ -176,9 +178,11 @@ export class Reassembler {
 
   /** A first packet begins anew, whatever was there under its tag. */
   private begin(packet: Packet, nowMs: number): Open {
+    const start = packet.body.subarray(1);
     return {
-      type: packet.body[0] ?? 0,
-      parts: [packet.body.subarray(1)],
+      type: readUint(packet.body, 0, 1),
+      start,
+      parts: [start],
       bytes: BODY_SIZE - 1,
       sequence: packet.sequence,
       sinceMs: nowMs,
@@ -196,7 +200,7 @@ export class Reassembler {
   }
 
   private exceeds(open: Open, last: boolean): boolean {
-    const declared = declaredLength(open.type, open.parts[0] ?? new Uint8Array(0), this.dialect);
+    const declared = declaredLength(open.type, open.start, this.dialect);
     if (declared === undefined) return open.bytes > HEADER_SIZE + this.limits.maxPayload;
     if (declared > HEADER_SIZE + this.limits.maxPayload) return true;
     // Behind the declared end only the packet that completes the message may follow.
@@ -217,7 +221,7 @@ function join(open: Open): Uint8Array {
 /** Bytes of a CCI message by its own header; undefined for other types, whose length is not on the wire. */
 function declaredLength(type: number, body: Uint8Array, dialect: Dialect): number | undefined {
   if ((type !== MCTP_TYPE.fmApi && type !== MCTP_TYPE.cci) || body.length < HEADER_SIZE) return undefined;
-  const high = body[7] ?? 0;
+  const high = readUint(body, 7, 1);
   const top = dialect === 'spec' ? high & 0x1f : high >> 3;
   return HEADER_SIZE + readUint(body, 5, 2) + top * 0x10000;
 }

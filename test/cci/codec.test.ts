@@ -319,7 +319,7 @@ describe('a decoder', () => {
       '0001aa',
       { a: [{ b: new Uint8Array(0) }, { b: Uint8Array.of(0xaa) }] },
     ],
-    ['reads signed numbers', of(i16('a'), i16('b')), 'ffff0080', { a: -1, b: -32768 }],
+    ['reads signed numbers', of(i16('a'), i16('b', 'with a note')), 'ffff0080', { a: -1, b: -32768 }],
     [
       'reads 32 bits without a sign',
       of(bits(4, 'a', { low: [0, 30], high: [31, 31] })),

@@ -1,5 +1,6 @@
 import {
   type CodecError,
+  codecError,
   decodePayload,
   decodeRequestMessage,
   decodeRoute,
@@ -9,6 +10,7 @@ import {
   fromJson,
   hex16,
   isTyped,
+  maxRoutedPayload,
   ok,
   parseVia,
   RC,
@@ -80,6 +82,10 @@ function route(via: string | undefined, opcode: number, payload: Uint8Array): Re
   const hops = via === undefined || via === '' ? [] : parseVia(via);
   if (hops === undefined) {
     return badParameter('via', '`via` is `port:N`, `port:N/ld:N` or `port:N/ldpool`, ids 0 to 255 in decimal');
+  }
+  const most = maxRoutedPayload(hops.length);
+  if (payload.length > most) {
+    return err(structural(codecError('length', '', `a payload has at most ${most} bytes there`)));
   }
   const outer = encodeRoute({ hops, tags: hops.map(nextTag), opcode, payload });
   const routed = decodeRoute(outer.opcode, outer.payload);

@@ -49,8 +49,7 @@ export async function recordOutcome(
     const flags: readonly RecordFlag[] = outcome === 'unknown' ? ['unknown-outcome'] : [];
     const posture = postureFields(runtime);
     const body = {
-      requestId: request.id,
-      switch: runtime.name,
+      ...who(request, principal, runtime),
       intent,
       outcome,
       ...answered,

@@ -26,7 +26,7 @@ const SLD = '  s: { kind: sld, serial: 9, capacity: 1GiB }';
 describe('the topologies that ship', () => {
   it.each([
     ['small', 8, 2, 5],
-    ['default-32', 32, 4, 19],
+    ['default-32', 32, 4, 20],
     ['max-255', 255, 16, 239],
     ['dcd-pool', 8, 4, 3],
     ['conformance', 4, 1, 2],

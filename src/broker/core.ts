@@ -18,7 +18,17 @@ import type {
   WhoAmI,
 } from './core-api.ts';
 import type { Operation } from './operations.ts';
-import { authenticate, Pipeline, problemOf, type Refusal, type Request, type Services } from './pipeline/index.ts';
+import {
+  authenticate,
+  Pipeline,
+  problemOf,
+  type Refusal,
+  type Request,
+  type Services,
+  type SwitchRuntime,
+  seenSwitch,
+  seenSwitches,
+} from './pipeline/index.ts';
 
 /** The core behind its one door. Knows nothing of HTTP. */
 export class Core implements CoreApi {
@@ -59,12 +69,11 @@ export class Core implements CoreApi {
     return this.asked(credential, [], async (principal) => {
       const { fabric } = this.services.policy.current;
       const all: SwitchSummary[] = [];
-      for (const runtime of this.services.switches.values()) {
+      for (const runtime of seenSwitches(this.services, principal)) {
         const prefix = `/switches/${runtime.name}/`;
         const resources = fabric.objects.filter(
           (path) => path.startsWith(prefix) && fabric.ownerOf(path) === principal.tenant,
         );
-        if (resources.length === 0 && principal.tenant !== FABRIC_TENANT) continue;
         all.push({
           name: runtime.name,
           backend: principal.tenant === FABRIC_TENANT ? runtime.device.identity.description : 'switch',
@@ -78,7 +87,8 @@ export class Core implements CoreApi {
 
   commands(credential: Credential, switchName: string): Promise<CoreResult<readonly OfferedCommand[]>> {
     return this.asked(credential, [], async (principal) => {
-      if (!this.services.switches.has(switchName)) return notThere;
+      if (seenSwitch(this.services, principal, switchName) === undefined) return notThere;
+      const runnable = await this.services.policy.runnable(principal);
       return (catalogue as readonly CommandRow[])
         .filter((row) => isTyped(row) && row.notOffered === undefined && row.claimed === undefined)
         .map((row) => ({
@@ -87,14 +97,14 @@ export class Core implements CoreApi {
           name: row.name,
           class: row.allowlisted === undefined ? 'audited' : 'allowlisted',
           scope: row.scope,
-          allowed: this.services.policy.mayRun(principal, row.opcode),
+          allowed: runnable.has(row.opcode),
         }));
     });
   }
 
   operations(credential: Credential, switchName: string): Promise<CoreResult<readonly OperationView[]>> {
     return this.asked(credential, [], async (principal) => {
-      const runtime = this.services.switches.get(switchName);
+      const runtime = seenSwitch(this.services, principal, switchName);
       if (runtime === undefined) return notThere;
       return runtime.operations
         .list(principal.tenant, principal.tenant === FABRIC_TENANT)
@@ -104,15 +114,17 @@ export class Core implements CoreApi {
 
   operation(credential: Credential, switchName: string, id: string): Promise<CoreResult<OperationView>> {
     return this.asked(credential, [], async (principal) => {
-      const found = this.services.switches
-        .get(switchName)
-        ?.operations.get(id, principal.tenant, principal.tenant === FABRIC_TENANT);
+      const found = seenSwitch(this.services, principal, switchName)?.operations.get(
+        id,
+        principal.tenant,
+        principal.tenant === FABRIC_TENANT,
+      );
       return found === undefined ? notThere : operationView(switchName, found);
     });
   }
 
   posture(credential: Credential): Promise<CoreResult<readonly PostureAnswer[]>> {
-    return this.asked(credential, [], async () => this.postures());
+    return this.asked(credential, [], async (principal) => this.postures(principal));
   }
 
   raiseLockdown(
@@ -122,15 +134,9 @@ export class Core implements CoreApi {
   ): Promise<CoreResult<readonly PostureAnswer[]>> {
     return this.asked(credential, ['cci:posture'], async (principal, request) => {
       if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
-      try {
-        for (const runtime of this.services.switches.values()) {
-          await runtime.posture.raise(level, principal.name, reason);
-        }
-      } catch (error) {
-        if (!(error instanceof PostureError)) throw error;
-        return refusalOfPosture(error);
-      }
-      for (const runtime of this.services.switches.values()) {
+      const { raised, refused } = await this.raiseAll(level, principal, reason);
+      // First in force everywhere, then written down: a journal that fails keeps no switch unlocked.
+      for (const runtime of raised) {
         await this.services.journal.append(
           'posture',
           {
@@ -145,7 +151,9 @@ export class Core implements CoreApi {
           { durable: true },
         );
       }
-      return this.postures();
+      // One switch that stood there already is no reason to call the others refused.
+      const failed = refused.find(({ code }) => code !== 'EPERM') ?? (raised.length === 0 ? refused[0] : undefined);
+      return failed === undefined ? this.postures(principal) : refusalOfPosture(failed);
     });
   }
 
@@ -191,13 +199,11 @@ export class Core implements CoreApi {
 
   async readiness(): Promise<Readiness> {
     const { journal, switches } = this.services;
+    // Asked without a token: which switches there are, and which of them is away, is for those who have one.
+    const away = [...switches.values()].find(({ device }) => device.state !== 'serving');
     const checks = [
       { name: 'journal', ok: journal.health().state === 'open', detail: journal.health().state },
-      ...[...switches.values()].map((runtime) => ({
-        name: `switch ${runtime.name}`,
-        ok: runtime.device.state === 'serving',
-        detail: runtime.device.state,
-      })),
+      { name: 'switches', ok: away === undefined, detail: away?.device.state ?? 'serving' },
     ];
     return { ready: checks.every((check) => check.ok), checks };
   }
@@ -214,8 +220,27 @@ export class Core implements CoreApi {
     return metrics.registry.metrics();
   }
 
-  private postures(): readonly PostureAnswer[] {
-    return [...this.services.switches.values()].map((runtime) => {
+  /** Raises the level on every switch that takes it: one that refuses must not keep the others unlocked. */
+  private async raiseAll(level: LockdownLevel, principal: Principal, reason: string) {
+    const raised: SwitchRuntime[] = [];
+    const refused: PostureError[] = [];
+    for (const runtime of this.services.switches.values()) {
+      const before = runtime.posture.posture().lockdown.runTime;
+      try {
+        await runtime.posture.raise(level, principal.name, reason);
+        raised.push(runtime);
+      } catch (error) {
+        if (!(error instanceof PostureError)) throw error;
+        refused.push(error);
+        // What could not be written to the ledger is in force all the same, and belongs into the journal.
+        if (runtime.posture.posture().lockdown.runTime !== before) raised.push(runtime);
+      }
+    }
+    return { raised, refused };
+  }
+
+  private postures(principal: Principal): readonly PostureAnswer[] {
+    return seenSwitches(this.services, principal).map((runtime) => {
       const { lockdown, profile, rawCommands, rawAllowAll, underLockdown, taint } = runtime.posture.posture();
       return {
         switch: runtime.name,
@@ -232,7 +257,7 @@ export class Core implements CoreApi {
   /** Everybody may see number and letters; who raised a bit and why is for operators, and for the tenant itself. */
   private taints(principal: Principal): readonly TaintAnswer[] {
     const { fabric } = this.services.policy.current;
-    return [...this.services.switches.values()].map((runtime) => {
+    return seenSwitches(this.services, principal).map((runtime) => {
       const { taint } = runtime.posture.posture();
       const visible = taint.entries.filter(
         (entry) =>

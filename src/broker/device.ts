@@ -38,6 +38,19 @@ export type DeviceState = 'closed' | 'serving' | 'quarantined';
 /** Sends one of the broker's own commands in the turn of another. */
 export type OwnSend = (command: RoutedCommand) => Promise<DeviceReply>;
 
+/** A first loss may be chance; the same port again is not. */
+const SILENT_FIRST_MS = 1000;
+const SILENT_LONGEST_MS = 60_000;
+
+interface Silence {
+  readonly pauseMs: number;
+  readonly untilMs: number;
+}
+
+function portOf({ hops: [first] }: RoutedCommand): number | undefined {
+  return first?.kind === 'port' ? first.port : undefined;
+}
+
 interface Waiting {
   readonly start: () => void;
 }
@@ -54,6 +67,8 @@ export class Device {
   private current: DeviceState = 'closed';
   private recovering: Promise<void> | undefined;
   private stopping = false;
+  /** Ports behind which something did not answer, and until when they are left alone. */
+  private readonly silent = new Map<number, Silence>();
   /** Ends the pause between two attempts to recover. */
   private wake = (): void => {};
 
@@ -175,6 +190,11 @@ export class Device {
     const forbidden = this.forbidden(command);
     if (forbidden !== undefined) return failed('not-sent', 'ENOTTY', forbidden);
     if (this.current !== 'serving') return failed('not-sent', 'EIO', 'the switch is not available');
+    const port = portOf(command);
+    const silence = port === undefined ? undefined : this.silent.get(port);
+    if (silence !== undefined && performance.now() < silence.untilMs) {
+      return failed('not-sent', 'EIO', `what is behind port ${port} did not answer and is left alone for a while`);
+    }
     const outer = encodeRoute(command);
     let reply: CciReply;
     try {
@@ -183,8 +203,11 @@ export class Device {
         performance.now() + this.options.timeoutMs,
       );
     } catch (error) {
-      return this.failure(error);
+      const failure = this.failure(error);
+      if (port !== undefined && this.recovering !== undefined) this.leaveAlone(port, silence);
+      return failure;
     }
+    if (port !== undefined) this.silent.delete(port);
     return believed(command, reply);
   }
 
@@ -196,6 +219,15 @@ export class Device {
     // A busy doorbell leaves the mailbox usable; after anything else nobody knows its state (R16).
     if (known?.code !== 'EBUSY' && known?.code !== 'EINVAL') this.quarantine();
     return failed(outcome, outcome === 'unknown' ? 'ETIMEDOUT' : 'EIO', text);
+  }
+
+  /**
+   * Every command that is lost behind a port costs all callers of the switch a timeout and a recovery. So what does not
+   * answer is asked less and less often.
+   */
+  private leaveAlone(port: number, before: Silence | undefined): void {
+    const pauseMs = before === undefined ? SILENT_FIRST_MS : Math.min(before.pauseMs * 2, SILENT_LONGEST_MS);
+    this.silent.set(port, { pauseMs, untilMs: performance.now() + pauseMs });
   }
 
   private quarantine(): void {

@@ -42,7 +42,9 @@ export class Operations {
     if (this.running !== undefined) this.running.state = 'unknown';
     this.running = entry;
     this.all.set(entry.id, entry);
-    const finished = [...this.all.values()].filter(({ tenant, state }) => tenant === entry.tenant && state !== 'running');
+    const finished = [...this.all.values()].filter(
+      ({ tenant, state }) => tenant === entry.tenant && state !== 'running',
+    );
     for (const { id } of finished.slice(0, Math.max(0, finished.length - KEPT))) this.all.delete(id);
     this.follow(entry).catch(() => {
       if (this.running !== entry) return;

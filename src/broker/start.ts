@@ -131,7 +131,12 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
     config,
     startupBlock: startupBlock(config, services),
     log,
-    reloadPolicy: (by) => core.reload({ principal: by }),
+    // Told, not thrown: whoever sends a signal catches nothing, and a full disk must not end the broker.
+    reloadPolicy: (by) =>
+      core.reload({ principal: by }).catch((error: unknown) => {
+        log.error({ err: error }, 'the policy could not be loaded, or that could not be recorded');
+        return [`what became of the policy could not be recorded: ${text(error)}`];
+      }),
     close,
   };
 }
@@ -185,6 +190,7 @@ async function authenticatorOf(config: BrokerConfig, policy: PolicyHolder, log: 
     return await createAuthenticator(config.issuers, {
       clock: { now: Date.now },
       knownTenants: { has: (tenant) => policy.current.fabric.tenants.includes(tenant) },
+      revocations: noRevocations,
       developmentDirectory: developmentDirectory(config),
       production: config.production,
       report: (sentence) => log.warn(sentence),

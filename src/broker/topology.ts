@@ -200,12 +200,22 @@ export class SwitchTopology implements TopologyView {
     if (number < this.shown) return { ok: true, value: undefined };
     this.shown = number;
     this.relearnMs = RELEARN_FIRST_MS;
+    this.dropChangedCels(ports.value);
     const before = fingerprint(this);
     this.ports = ports.value;
     this.vcss = vcss;
     this.known = true;
     if (fingerprint(this) !== before) this.version++;
     return { ok: true, value: undefined };
+  }
+
+  /** Another device behind a port has another CEL. */
+  private dropChangedCels(ports: ReadonlyMap<number, PortView>): void {
+    for (const { id, device, ldCount } of this.ports.values()) {
+      const now = ports.get(id);
+      if (now?.device === device && now.ldCount === ldCount) continue;
+      for (const path of this.cels.keys()) if (`${path}/`.startsWith(`port:${id}/`)) this.cels.delete(path);
+    }
   }
 
   /** A switch without 5200h has no VCS that we could know of: every binding stays unknown. */

@@ -57,7 +57,8 @@ describe('Device', () => {
 
   it('refuses what does not fit in the queue, and sends nothing of it', async () => {
     const { backend, device } = await opened({ queueMax: 2 });
-    const results = await Promise.all([1, 2, 3, 4, 5].map((opcode) => device.own(command(opcode))));
+    const send = (opcode: number) => device.execute(async () => ({ go: true, command: command(opcode) }));
+    const results = await Promise.all([1, 2, 3, 4, 5].map(send));
     expect(results.map((result) => (result.kind === 'failed' ? result.failure.errno : 'sent'))).toEqual([
       'sent',
       'sent',
@@ -66,6 +67,15 @@ describe('Device', () => {
       'EAGAIN',
     ]);
     expect(backend.seen).toEqual([1, 2, 3]);
+  });
+
+  it("takes the broker's own commands when callers have filled the queue", async () => {
+    const { backend, device } = await opened({ queueMax: 2 });
+    const send = (opcode: number) => device.execute(async () => ({ go: true, command: command(opcode) }));
+    const callers = [1, 2, 3, 4].map(send);
+    expect(await device.own(command(0x5100))).toMatchObject({ kind: 'reply' });
+    await Promise.all(callers);
+    expect(backend.seen).toEqual([1, 2, 3, 0x5100]);
   });
 
   it("keeps never-send opcodes from the device in the broker's own traffic too", async () => {
@@ -126,6 +136,70 @@ describe('Device', () => {
     expect(backend.opens).toBe(2);
     expect(states).toEqual(['serving', 'quarantined', 'serving']);
     expect(await device.own(command(2))).toMatchObject({ kind: 'reply' });
+  });
+
+  it('does not serve again while Identify answers with an error', async () => {
+    const { backend, device } = await opened();
+    let refusals = 2;
+    backend.answer = async (request) => {
+      if (request.opcode === 0x5102) throw new BackendError('ETIMEDOUT', 'unknown', 'no reply');
+      return refusals-- > 0 ? { ...success, returnCode: 0x0004 } : success;
+    };
+    await device.own(command(0x5102));
+    await expect.poll(() => device.state).toBe('serving');
+    expect(backend.seen).toEqual([0x5102, 0x0001, 0x0001, 0x0001]);
+  });
+
+  it('goes into quarantine again when the first command after a recovery is lost as well', async () => {
+    const { backend, device, states } = await opened();
+    let losses = 2;
+    backend.answer = async (request) => {
+      if (request.opcode === 0x5102 && losses-- > 0) throw new BackendError('EIO', 'unknown', 'gone');
+      return success;
+    };
+    await device.own(command(0x5102));
+    await expect.poll(() => device.state, { interval: 1 }).toBe('serving');
+    await device.own(command(0x5102));
+    expect(states).toEqual(['serving', 'quarantined', 'serving', 'quarantined']);
+    await expect.poll(() => device.state).toBe('serving');
+  });
+
+  it('leaves alone what does not answer behind a port, and nothing else', async () => {
+    const { backend, device } = await opened();
+    const behind = (port: number): RoutedCommand => ({
+      hops: [{ kind: 'port', port: port as never }],
+      tags: [1],
+      opcode: 1,
+      payload: new Uint8Array(0),
+    });
+    backend.answer = async (request) => {
+      if (request.opcode === 0x5300) throw new BackendError('ETIMEDOUT', 'unknown', 'no reply');
+      return success;
+    };
+    expect(await device.own(behind(2))).toMatchObject({ kind: 'failed', failure: { outcome: 'unknown' } });
+    await expect.poll(() => device.state).toBe('serving');
+    backend.seen.length = 0;
+    expect(await device.own(behind(2))).toMatchObject({ kind: 'failed', failure: { outcome: 'not-sent' } });
+    expect(device.state).toBe('serving');
+    expect(await device.own(command(2))).toMatchObject({ kind: 'reply' });
+    expect(backend.seen).toEqual([2]);
+    await device.own(behind(3));
+    expect(backend.seen).toEqual([2, 0x5300, ...backend.seen.slice(2)]);
+    await device.close();
+  });
+
+  it('closes at once in the pause between two attempts to recover', async () => {
+    const { backend, device } = await opened();
+    backend.answer = async () => {
+      throw new BackendError('EIO', 'unknown', 'gone');
+    };
+    await device.own(command(0x5102));
+    // By now it pauses for 400 ms or longer.
+    await expect.poll(() => backend.seen.length, { timeout: 5000 }).toBeGreaterThan(4);
+    const began = performance.now();
+    await device.close();
+    expect(performance.now() - began).toBeLessThan(200);
+    expect(device.state).toBe('closed');
   });
 
   it('treats an error that is none of the contract as an unknown outcome', async () => {

@@ -1,28 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Backend, BackendError, type CciReply, type CciRequest } from '../../src/backend/index.ts';
+import { BackendError } from '../../src/backend/index.ts';
 import type { CommandRequest, Credential } from '../../src/broker/core-api.ts';
 import { decodeRoute } from '../../src/cci/index.ts';
-import { type BrokerFixture, type BrokerParts, startBrokerFixture } from '../support/broker-fixture.ts';
+import type { BrokerFixture, BrokerParts } from '../support/broker-fixture.ts';
+import { bindOwn, journalOf, shippedParts, startShippedBroker } from '../support/shipped-broker.ts';
 
 const shipped = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-const parts: BrokerParts = {
-  fabric: shipped('config/fabric.yaml'),
-  topology: shipped('config/topologies/small.yaml'),
-  grants: new Map([
-    ['acme', shipped('policies/tenants/acme.csv')],
-    ['globex', shipped('policies/tenants/globex.csv')],
-    ['fabric', shipped('policies/tenants/fabric.csv')],
-  ]),
-};
-const raw: BrokerParts = {
-  ...parts,
+const raw: Partial<BrokerParts> = {
   profile: 'bmc',
   rawCommands: 'taints-this-switch',
   grants: new Map([
-    ...parts.grants,
+    ...shippedParts.grants,
     [
       'fabric',
       `${shipped('policies/tenants/fabric.csv')}\np, role:fabric-admin, fabric, /switches/sw0/*, opcode:0x0001-0xffff, allow\n`,
@@ -30,80 +21,17 @@ const raw: BrokerParts = {
   ]),
 };
 
-/** Forwards to the emulator unless a test says otherwise. */
-class Between implements Backend {
-  hook: ((request: CciRequest, pass: () => Promise<CciReply>) => Promise<CciReply>) | undefined;
-  private readonly inner: Backend;
-  readonly touchesHostHardware = false;
-
-  constructor(inner: Backend) {
-    this.inner = inner;
-  }
-  get identity() {
-    return this.inner.identity;
-  }
-  get maxPayload() {
-    return this.inner.maxPayload;
-  }
-  get maxInFlight() {
-    return this.inner.maxInFlight;
-  }
-  open() {
-    return this.inner.open();
-  }
-  close() {
-    return this.inner.close();
-  }
-  execute(request: CciRequest, deadlineMs: number): Promise<CciReply> {
-    const pass = () => this.inner.execute(request, deadlineMs);
-    return this.hook === undefined ? pass() : this.hook(request, pass);
-  }
-}
-
 let broker: BrokerFixture | undefined;
 afterEach(() => broker?.close());
 
-async function started(with_: BrokerParts = parts) {
-  const between: Between[] = [];
-  broker = await startBrokerFixture({
-    ...with_,
-    wrap: (backend) => {
-      const wrapped = new Between(backend);
-      between.push(wrapped);
-      return wrapped;
-    },
-  });
-  const [device] = between;
-  if (device === undefined) throw new Error('no backend');
-  return {
-    broker,
-    device,
-    alice: await broker.credential('acme', { subject: 'alice', groups: ['operators'] }),
-    olga: await broker.credential('fabric', {
-      subject: 'olga',
-      groups: ['fabric-admins'],
-      scopes: ['cci:read', 'cci:config', 'cci:debug-write', 'cci:raw', 'cci:posture', 'cci:policy'],
-    }),
-  };
+async function started(more: Partial<BrokerParts> = {}) {
+  const setup = await startShippedBroker(more);
+  broker = setup.broker;
+  return setup;
 }
 
-const bind: CommandRequest = {
-  kind: 'named',
-  command: 'bind-vppb',
-  params: { vcs_id: 0, vppb_id: 2, physical_port_id: 3, ld_id: 1 },
-};
 const ports: CommandRequest = { kind: 'named', command: 'get-physical-port-state', params: { port_id_list: [2] } };
 const identify = (via?: string): CommandRequest => ({ kind: 'named', command: 'identify', ...(via ? { via } : {}) });
-
-async function journal(directory: string): Promise<readonly { readonly [key: string]: unknown }[]> {
-  const folder = join(directory, 'state', 'journal');
-  const [name] = (await readdir(folder)).filter((file) => file.endsWith('.jsonl'));
-  const text = await readFile(join(folder, name ?? ''), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
 
 async function letters(broker: BrokerFixture, caller: Credential): Promise<string> {
   const posture = await broker.core.posture(caller);
@@ -115,13 +43,13 @@ describe('a command that changes state', () => {
     const { broker, device, alice } = await started();
     let before: readonly { readonly [key: string]: unknown }[] = [];
     device.hook = async (request, pass) => {
-      if (request.opcode === 0x5201) before = await journal(broker.directory);
+      if (request.opcode === 0x5201) before = await journalOf(broker);
       return pass();
     };
-    const answer = await broker.submit(alice, bind);
+    const answer = await broker.submit(alice, bindOwn);
     expect(answer).toMatchObject({ ok: true, value: { returnCode: 1, background: {} } });
     expect(before.at(-1)).toMatchObject({ kind: 'intent', command: 'bind-vppb', verdict: 'allow', tenant: 'acme' });
-    expect((await journal(broker.directory)).at(-1)).toMatchObject({
+    expect((await journalOf(broker)).at(-1)).toMatchObject({
       kind: 'outcome',
       outcome: 'done',
       returnCodes: [1],
@@ -131,7 +59,7 @@ describe('a command that changes state', () => {
   it('is not sent when the journal cannot be written, and neither is a read', async () => {
     const { broker, alice } = await started();
     await rm(join(broker.directory, 'state', 'journal'), { recursive: true });
-    const first = await broker.submit(alice, bind);
+    const first = await broker.submit(alice, bindOwn);
     expect(first).toMatchObject({ ok: false, problem: { code: 'EIO' } });
     broker.requests.length = 0;
     const read = await broker.submit(alice, ports);
@@ -148,10 +76,10 @@ describe('a command that changes state', () => {
       device.hook = undefined;
       throw new BackendError('ETIMEDOUT', 'unknown', 'no reply');
     };
-    const answer = await broker.submit(alice, bind);
+    const answer = await broker.submit(alice, bindOwn);
     expect(answer).toMatchObject({ ok: false, problem: { code: 'ETIMEDOUT' } });
     if (!answer.ok) expect(answer.problem.detail).toContain('unknown');
-    const outcome = (await journal(broker.directory)).at(-1);
+    const outcome = (await journalOf(broker)).at(-1);
     expect(outcome).toMatchObject({ kind: 'outcome', outcome: 'unknown', flags: ['unknown-outcome'] });
     await expect.poll(() => broker.submit(alice, ports)).toMatchObject({ ok: true });
   });
@@ -176,7 +104,7 @@ describe('a command that waited', () => {
     const blocker = setup.broker.submit(setup.olga, ports);
     await expect.poll(() => blocked).toBe(true);
     setup.broker.requests.length = 0;
-    const waiting = setup.broker.submit(setup.alice, bind);
+    const waiting = setup.broker.submit(setup.alice, bindOwn);
     await new Promise((done) => setTimeout(done, 30));
     const finish = async () => {
       release();
@@ -198,7 +126,7 @@ describe('a command that waited', () => {
     expect(await broker.core.reloadPolicy(olga)).toMatchObject({ ok: true });
     expect(await finish()).toMatchObject({ ok: false, problem: { code: 'EPERM' } });
     expect(broker.requests.some((request) => request.opcode === 0x5201)).toBe(false);
-    expect((await journal(broker.directory)).some((record) => record.kind === 'intent')).toBe(false);
+    expect((await journalOf(broker)).some((record) => record.kind === 'intent')).toBe(false);
   });
 
   it('is decided again when lockdown was raised meanwhile', async () => {
@@ -206,7 +134,7 @@ describe('a command that waited', () => {
     expect(await broker.core.raiseLockdown(olga, 'integrity', 'test')).toMatchObject({ ok: true });
     // Binding one's own is allowed under integrity: decided again, and sent.
     expect(await finish()).toMatchObject({ ok: true });
-    const intent = (await journal(broker.directory)).find((record) => record.kind === 'intent');
+    const intent = (await journalOf(broker)).find((record) => record.kind === 'intent');
     expect(intent).toMatchObject({ posture: { lockdown: 'integrity' } });
   });
 
@@ -253,7 +181,7 @@ describe('raw commands', () => {
   it('are journaled as unaudited with their digest, never with their bytes', async () => {
     const { broker, olga } = await started(raw);
     await broker.submit(olga, { kind: 'raw', opcode: 0x5101, payload: Uint8Array.of(1, 5) });
-    const intent = (await journal(broker.directory)).find((record) => record.kind === 'intent');
+    const intent = (await journalOf(broker)).find((record) => record.kind === 'intent');
     expect(intent).toMatchObject({ class: 'raw', flags: expect.arrayContaining(['unaudited']), payloadBytes: 2 });
     expect(intent).not.toHaveProperty('fields');
   });
@@ -288,16 +216,14 @@ describe('a reply that cannot be believed', () => {
     const lsa: CommandRequest = { kind: 'named', command: 'get-lsa', params: { offset: 0, length: 16 }, via: 'port:2' };
     expect(await broker.submit(alice, lsa)).toMatchObject({ ok: false, problem: { code: 'EPERM' } });
     expect(await broker.submit(alice, identify('port:2'))).toMatchObject({ ok: true });
-    expect(await broker.submit(alice, bind)).toMatchObject({ ok: true });
+    expect(await broker.submit(alice, bindOwn)).toMatchObject({ ok: true });
   });
 });
 
 describe("one tenant's background work", () => {
   it('is not seen in the status that another reads, nor ended by him', async () => {
-    const slow: BrokerParts = { ...parts, timing: { bindMs: 400 } };
-    const { broker, alice } = await started(slow);
-    const bob = await broker.credential('globex', { subject: 'bob', groups: ['operators'] });
-    await broker.submit(alice, bind);
+    const { broker, alice, bob } = await started({ timing: { bindMs: 400 } });
+    await broker.submit(alice, bindOwn);
     const status: CommandRequest = { kind: 'named', command: 'background-operation-status' };
     expect(await broker.submit(alice, status)).toMatchObject({
       value: { result: { status: { background_operation_in_progress: true }, command_opcode: 0x5201 } },
@@ -330,7 +256,7 @@ describe('the journal of refusals', () => {
     const { broker, alice } = await started();
     await broker.submit(alice, identify('port:4'));
     await new Promise((done) => setTimeout(done, 60));
-    const record = (await journal(broker.directory)).at(-1);
+    const record = (await journalOf(broker)).at(-1);
     expect(record).toMatchObject({
       kind: 'decision',
       verdict: 'deny',
@@ -344,7 +270,7 @@ describe('the journal of refusals', () => {
     const { broker } = await started();
     for (let i = 0; i < 300; i++) await broker.submit({ token: `x.y.${i}`, source: 'flood' }, identify());
     await new Promise((done) => setTimeout(done, 60));
-    const refused = (await journal(broker.directory)).filter((record) => record.kind === 'authentication');
+    const refused = (await journalOf(broker)).filter((record) => record.kind === 'authentication');
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThan(100);
   });

@@ -207,6 +207,12 @@ describe('Reassembler: messages of a connection', () => {
 });
 
 describe('trimMessage: the true length is in the CCI header', () => {
+  it('leaves a control message as it came: its length is not on the wire', () => {
+    const body = Uint8Array.of(0x80, 0x02, 0, 0);
+    const message = { type: MCTP_TYPE.control, destination: 0, source: 0, tagOwner: true, tag: 0, body };
+    expect(trimMessage(message)).toEqual({ ok: true, value: body });
+  });
+
   it.each([52, 116, 180])('sees the byte that one packetiser loses with a payload of %i', (size) => {
     const body = message(new Uint8Array(size));
     const cut = body.subarray(0, body.length - 1);

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
-import type { Backend, CciReply, CciRequest } from '../../src/backend/index.ts';
+import type { Backend } from '../../src/backend/index.ts';
 import { hex16 } from '../../src/cci/index.ts';
+import { HookedBackend } from './hooked-backend.ts';
 import { startTestBroker } from './running-broker.ts';
 
 /**
@@ -15,39 +16,20 @@ function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
 
-/** Says each state-changing request before it is passed on. */
-class Loud implements Backend {
-  readonly touchesHostHardware = false;
-  private readonly inner: Backend;
-  constructor(inner: Backend) {
-    this.inner = inner;
-  }
-  get identity() {
-    return this.inner.identity;
-  }
-  get maxPayload() {
-    return this.inner.maxPayload;
-  }
-  get maxInFlight() {
-    return this.inner.maxInFlight;
-  }
-  open() {
-    return this.inner.open();
-  }
-  close() {
-    return this.inner.close();
-  }
-  async execute(request: CciRequest, deadlineMs: number): Promise<CciReply> {
+/** Says each state-changing request before it is passed on, and makes the moment before its outcome longer. */
+function loud(inner: Backend): Backend {
+  const hooked = new HookedBackend(inner);
+  hooked.hook = async (request, pass) => {
     const changes = request.opcode === 0x5201 || request.opcode === 0x5202;
     if (changes) say(`sent ${hex16(request.opcode)}`);
-    const reply = await this.inner.execute(request, deadlineMs);
-    // The moment between forward and outcome, made longer so that kills fall into it.
+    const reply = await pass();
     if (changes) await new Promise((done) => setTimeout(done, 2));
     return reply;
-  }
+  };
+  return hooked;
 }
 
-const broker = await startTestBroker(config, { wrapBackend: (_name, backend) => new Loud(backend) }, state);
+const broker = await startTestBroker(config, { wrapBackend: (_name, backend) => loud(backend) }, state);
 const token = await broker.token({ tenant: 'acme', subject: 'alice', groups: ['operators'] });
 const operator = await broker.token({ tenant: 'fabric', subject: 'olga', groups: ['fabric-admins'] });
 const taint = await broker.core.taint({ token: operator, source: 'child' });

@@ -44,8 +44,19 @@ export function decisionAnswer(
         ? [{ step: 'offered', rule: 'filter', errno: refused.code, text: refused.detail }]
         : []),
     ],
-    wouldNeed: wouldNeed(decision, services.policy.engine, principal),
+    wouldNeed: whatWouldBeNeeded(services, principal, decision),
     ...outward,
     snapshot,
   };
+}
+
+/** Refused resources whose way out is worked out: each asks every role of the tenant, and a list may name 255. */
+const EXPLAINED_MAX = 8;
+
+function whatWouldBeNeeded(services: Services, principal: Principal, decision: Decision): readonly string[] {
+  const refused = decision.grants.filter(({ allowed }) => !allowed);
+  const grants = refused.slice(0, EXPLAINED_MAX);
+  const lines = wouldNeed({ ...decision, grants }, services.policy.engine, principal);
+  const more = refused.length - grants.length;
+  return more > 0 && lines.length > 0 ? [...lines, `the same for ${more} more resources`] : lines;
 }

@@ -37,6 +37,7 @@ export async function decide(
   const gate = services.policy.current.rawGate(inputFor(runtime, principal, decoded));
   if (gate.kind === 'accepted') await raiseTaints(runtime, principal, request, gate.taints);
   const { decision, refusal } = await consider(services, runtime, principal, decoded, gate);
+  if (refusal !== undefined) await raiseTaints(runtime, principal, request, newTaints(runtime, found(decision)));
   return refusal === undefined ? ok({ principal, runtime, decoded, decision }) : err({ refusal, decision });
 }
 
@@ -54,8 +55,20 @@ export async function consider(
     if (!read.ok) break;
     decision = look(services, runtime, principal, decoded, gate);
   }
-  return { decision, refusal: refusalOf(services, runtime, principal, decoded, decision) };
+  const refusal = refusalOf(services, runtime, principal, decoded, decision);
+  // A CEL that could not be read because the switch is away says nothing about what is offered.
+  const isAway = decision.needsCel?.length === 0 || runtime.device.state !== 'serving';
+  return {
+    decision,
+    refusal: refusal?.code === 'ENOTTY' && decision.needsCel !== undefined && isAway ? away : refusal,
+  };
 }
+
+const away: Refusal = {
+  code: 'EIO',
+  detail: 'the command was not sent: the switch is not available',
+  returnCode: errnoTable.EIO.returnCode,
+};
 
 /** One evaluation of all steps on what is known now. Pure but for reading the posture. */
 export function look(
@@ -75,6 +88,20 @@ function inputFor(runtime: SwitchRuntime, principal: Principal, decoded: Decoded
     posture: runtime.posture.posture(),
     topology: runtime.topology,
   };
+}
+
+/** Taint E tells of the component, not of the command: it stands whatever becomes of the command. */
+export function found({ taints }: Decision): Decision['taints'] {
+  return taints.filter(({ letter }) => letter === 'E');
+}
+
+/** Those that the register does not show yet, so that repeating a command writes the ledger once. */
+export function newTaints(runtime: SwitchRuntime, taints: Decision['taints']): Decision['taints'] {
+  if (taints.length === 0) return taints;
+  const { counts = [] } = runtime.posture.posture().taint;
+  return taints.filter(
+    ({ letter, scope }) => !counts.some((known) => known.letter === letter && known.scope === scope),
+  );
 }
 
 /** @throws what the ledger throws: then nothing may be sent */

@@ -1,9 +1,9 @@
-import { isSuccess } from '../../cci/index.ts';
+import { encodeRoute, isSuccess, type RoutedCommand } from '../../cci/index.ts';
 import { type Decision, errnoTable, type ResourcePath } from '../../policy/index.ts';
 import type { DeviceReply, OwnSend } from '../device.ts';
 import type { Decided, Refusal, Request, Services, SwitchRuntime } from './context.ts';
-import { look, raiseTaints, refusalOf } from './decide.ts';
-import { recordIntent } from './record.ts';
+import { found, look, newTaints, raiseTaints, refusalOf } from './decide.ts';
+import { recordIntent, recordOutcome } from './record.ts';
 import { virtualReply } from './virtual.ts';
 
 /** What happened to a command whose turn came. */
@@ -14,8 +14,13 @@ export type Dispatched =
       readonly reply: DeviceReply;
       readonly intent: number | undefined;
     }
-  /** Refused when its turn came: something it rested on had changed. Nothing was sent. */
-  | { readonly kind: 'refused'; readonly decision: Decision; readonly refusal: Refusal };
+  /** Refused when its turn came: something it rested on had changed. Nothing was sent, whatever the intent says. */
+  | {
+      readonly kind: 'refused';
+      readonly decision: Decision;
+      readonly refusal: Refusal;
+      readonly intent: number | undefined;
+    };
 
 /**
  * Stages 7 to 9: waits for its turn, decides again if anything the decision rested on has changed, records the intent
@@ -25,23 +30,55 @@ export async function dispatch(services: Services, request: Request, decided: De
   const { runtime, principal } = decided;
   let { decision } = decided;
   let intent: number | undefined;
-  if (services.journal.health().state !== 'open') return { kind: 'refused', decision, refusal: unrecordable };
+  let left = false;
+  if (services.journal.health().state !== 'open') return { kind: 'refused', decision, refusal: unrecordable, intent };
   await raiseTaints(runtime, principal, request, decision.taints);
-  const reply = await runtime.device.execute<Refusal>(
-    async () => {
-      if (services.journal.health().state !== 'open') return { go: false, refusal: unrecordable };
-      const again = await decideAgain(services, decided, decision);
-      decision = again.decision;
-      if (again.refusal !== undefined) return { go: false, refusal: again.refusal };
-      // While it waited the background slot may have passed to somebody else.
-      if (virtualReply({ ...decided, decision }) !== undefined) return { go: false, refusal: changedMeanwhile };
-      if (needsIntent(decision)) intent = await recordIntent(services, request, decided, decision);
-      return { go: true, command: decision.command };
-    },
-    (answer, send) => settle(services, request, decided, decision, answer, send),
-  );
-  if (reply.kind === 'refused') return { kind: 'refused', decision, refusal: reply.refusal };
-  return { kind: 'answered', decision, reply, intent };
+  /** What stands against it now that its turn has come. */
+  const inTheWay = async (): Promise<Refusal | undefined> => {
+    if (services.journal.health().state !== 'open') return unrecordable;
+    const again = await decideAgain(services, request, decided, decision);
+    decision = again.decision;
+    if (again.refusal !== undefined) return again.refusal;
+    // While it waited the background slot may have passed to somebody else.
+    return virtualReply({ ...decided, decision }) === undefined ? undefined : changedMeanwhile;
+  };
+  try {
+    const reply = await runtime.device.execute<Refusal>(
+      async () => {
+        const refusal = await inTheWay();
+        if (refusal !== undefined) return { go: false, refusal };
+        if (needsIntent(decision)) {
+          const { command } = decision;
+          intent = await recordIntent(services, request, decided, decision);
+          // Lockdown may have been raised, or the policy replaced, while the intent went to the disk.
+          const late = (await inTheWay()) ?? (isSame(command, decision.command) ? undefined : changedMeanwhile);
+          if (late !== undefined) return { go: false, refusal: late };
+        }
+        left = true;
+        return { go: true, command: decision.command };
+      },
+      (answer, send) => settle(services, request, decided, decision, answer, send),
+    );
+    if (reply.kind === 'refused') return { kind: 'refused', decision, refusal: reply.refusal, intent };
+    return { kind: 'answered', decision, reply, intent };
+  } catch (error) {
+    // A defect of ours: what is known of the command's fate is written down before it is told.
+    if (intent !== undefined) {
+      const note = 'the broker failed while the command was under way';
+      await recordOutcome(services, request, decided, decision, {
+        outcome: left ? 'unknown' : 'not-sent',
+        intent,
+        note,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Are the bytes those that the intent tells of? */
+function isSame(intended: RoutedCommand, now: RoutedCommand): boolean {
+  const [before, after] = [encodeRoute(intended), encodeRoute(now)];
+  return before.opcode === after.opcode && Buffer.compare(before.payload, after.payload) === 0;
 }
 
 /** State-changing and raw commands leave only after their intent is on disk. */
@@ -51,6 +88,7 @@ export function needsIntent(decision: Decision): boolean {
 
 async function decideAgain(
   services: Services,
+  request: Request,
   decided: Decided,
   decision: Decision,
 ): Promise<{ readonly decision: Decision; readonly refusal?: Refusal }> {
@@ -67,7 +105,17 @@ async function decideAgain(
   const input = { principal, submission: decoded.submission, posture, topology: runtime.topology };
   const fresh = look(services, runtime, principal, decoded, services.policy.current.rawGate(input));
   const refusal = refusalOf(services, runtime, principal, decoded, fresh);
-  return refusal === undefined ? { decision: fresh } : { decision: fresh, refusal };
+  // What it raises now that it did not raise before: a CEL that was read meanwhile makes a command raw, for example.
+  await raiseTaints(
+    runtime,
+    principal,
+    request,
+    newTaints(runtime, refusal === undefined ? fresh.taints : found(fresh)),
+  );
+  if (refusal === undefined) return { decision: fresh };
+  // The CEL was forgotten with the device; nobody can say yet that the command is not offered.
+  const isUnread = refusal.code === 'ENOTTY' && fresh.needsCel !== undefined;
+  return { decision: fresh, refusal: isUnread ? changedMeanwhile : refusal };
 }
 
 /** Nothing is sent unrecorded, reads included. */
@@ -108,9 +156,7 @@ async function settle(
     return;
   }
   if (answer.kind === 'malformed') {
-    await raiseTaints(runtime, principal, request, [
-      { letter: 'M', scope: componentScope(runtime, decision), reason: `malformed reply: ${answer.text}` },
-    ]);
+    await raiseMalformed(services, request, decided, decision, answer.text);
   } else if (decision.command.hops.length === 0 && answer.reply.layers.at(-1)?.returnCode === 0x0001) {
     runtime.operations.start({
       id: request.id,
@@ -121,7 +167,24 @@ async function settle(
       startedAtMs: services.nowMs(),
     });
   }
-  if (changesFabric(decision, answer)) await runtime.topology.read(send);
+  if (changesFabric(decision, answer)) await runtime.topology.read(send).catch(() => runtime.topology.forget());
+}
+
+/**
+ * Taint M. It is in force even where the ledger cannot be written, and the command was executed: a failing disk must
+ * keep neither its outcome from being recorded nor the fabric from being read again.
+ */
+export async function raiseMalformed(
+  services: Services,
+  request: Request,
+  { runtime, principal }: Decided,
+  decision: Decision,
+  text: string,
+): Promise<void> {
+  const taint = { letter: 'M', scope: componentScope(runtime, decision), reason: `malformed reply: ${text}` } as const;
+  await raiseTaints(runtime, principal, request, [taint]).catch((error: unknown) =>
+    services.log.error({ requestId: request.id, err: error }, 'a taint could not be written down'),
+  );
 }
 
 /** The subtree that a misbehaving component taints: its port, or the switch itself. */

@@ -9,13 +9,15 @@ import { authenticate } from './authenticate.ts';
 import type { Decided, Refusal, Request, Services } from './context.ts';
 import { consider, decide, raiseTaints } from './decide.ts';
 import { decode } from './decode.ts';
-import { componentScope, type Dispatched, dispatch, needsIntent, unrecordable } from './dispatch.ts';
+import { type Dispatched, dispatch, needsIntent, raiseMalformed, unrecordable } from './dispatch.ts';
 import { type Ended, recordOutcome, recordRefusal } from './record.ts';
 import { replyTo } from './reply.ts';
+import { seenSwitch } from './seen-switch.ts';
 import { virtualReply } from './virtual.ts';
 
 export { authenticate } from './authenticate.ts';
 export type { Refusal, Request, Services, SwitchRuntime } from './context.ts';
+export { seenSwitch, seenSwitches } from './seen-switch.ts';
 
 /**
  * The pipeline: authenticate, admit, decode, classify and resolve and decide, schedule, record intent, forward, verify,
@@ -65,7 +67,7 @@ export class Pipeline {
       const admitted = this.admission.admit(principal.value.tenant, command);
       if (!admitted.ok) return this.refused(request, admitted.error);
       try {
-        const runtime = services.switches.get(switchName);
+        const runtime = seenSwitch(services, principal.value, switchName);
         if (runtime === undefined) return this.refused(request, foreign);
         const decoded = decode(switchName, command);
         if (!decoded.ok) return this.refused(request, decoded.error);
@@ -87,7 +89,7 @@ export class Pipeline {
     command: CommandRequest,
   ): Promise<CoreResult<CommandAnswer>> {
     const { services } = this;
-    const runtime = services.switches.get(switchName);
+    const runtime = seenSwitch(services, principal, switchName);
     // A switch that is not there looks like one that is somebody else's.
     if (runtime === undefined) return this.refusedTo(request, principal, foreign);
     const decoded = decode(switchName, command);
@@ -110,21 +112,25 @@ export class Pipeline {
     const { decision } = dispatched;
     if (dispatched.kind === 'refused') {
       const { runtime, decoded } = decided;
+      const { intent, refusal } = dispatched;
+      if (intent !== undefined) {
+        const note = `refused before it was sent: ${refusal.detail}`;
+        await this.record(request, decided, decision, { outcome: 'not-sent', intent, note });
+      }
       return this.refusedTo(request, decided.principal, dispatched.refusal, { runtime, decoded, decision });
     }
     const { reply, intent } = dispatched;
     if (reply.kind === 'failed') return this.failed(request, decided, decision, intent, reply.failure);
     if (reply.kind === 'malformed') return this.unbelievable(request, decided, decision, intent, reply.text);
 
-    const answer = replyTo(services, request, decided, decision, reply.reply);
+    let answer: Awaited<ReturnType<typeof replyTo>>;
+    try {
+      answer = await replyTo(services, request, decided, decision, reply.reply);
+    } catch (error) {
+      return this.brokenAfter(request, decided, decision, intent, error);
+    }
     if (!answer.ok) {
-      await raiseTaints(decided.runtime, decided.principal, request, [
-        {
-          letter: 'M',
-          scope: componentScope(decided.runtime, decision),
-          reason: `malformed reply: ${answer.error.text}`,
-        },
-      ]);
+      await raiseMalformed(services, request, decided, decision, answer.error.text);
       return this.unbelievable(request, decided, decision, intent, answer.error.text);
     }
     const recorded = await this.record(request, decided, decision, {
@@ -178,6 +184,25 @@ export class Pipeline {
       code: 'EIO',
       detail: 'the command was executed, but the device answered with bytes that cannot be believed',
       returnCode: errnoTable.EIO.returnCode,
+    });
+  }
+
+  /** A defect of ours over an answer: the command was executed, and neither journal nor caller is told otherwise. */
+  private async brokenAfter(
+    request: Request,
+    decided: Decided,
+    decision: Decision,
+    intent: number | undefined,
+    error: unknown,
+  ): Promise<CoreResult<CommandAnswer>> {
+    this.services.log.error({ requestId: request.id, err: error }, 'the broker failed over an answer');
+    const note = 'the broker failed over the answer, which was not passed on';
+    await this.record(request, decided, decision, { outcome: 'done', intent, note });
+    this.count(decided, decision, request, 'defect');
+    return this.refused(request, {
+      code: 'EINTERNAL',
+      detail: 'the command was executed, but the broker failed over its answer',
+      returnCode: RC.internalError,
     });
   }
 

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { formatVia, toJsonMasked, type Value } from '../../cci/index.ts';
 import type { Decision, Principal } from '../../policy/index.ts';
 import type { DeviceFailure } from '../device.ts';
-import type { AnswerFields, CallerFields, CommandFields, PostureFields, RecordFlag } from '../journal/index.ts';
+import type {
+  AnswerFields,
+  CallerFields,
+  CommandFields,
+  PostureFields,
+  RecordBodies,
+  RecordFlag,
+} from '../journal/index.ts';
 import type { Decided, Decoded, Refusal, Request, Services, SwitchRuntime } from './context.ts';
 import { typedRow } from './decode.ts';
 
@@ -63,7 +70,24 @@ export async function recordOutcome(
   const command = what(runtime, decoded, decision);
   const flags: readonly RecordFlag[] = outcome === 'unknown' ? [...command.flags, 'unknown-outcome'] : command.flags;
   const body = { ...who(request, principal, runtime), ...command, ...answered, flags, ...details };
-  await services.journal.append('decision', body, { durable: false });
+  await appendInTime(services, body, WAITING_OUTCOMES);
+}
+
+/**
+ * Bytes that may wait for the disk before a refusal, or the outcome of a read, waits as well. Refusals wait first: they
+ * are what a caller can make without end.
+ */
+const WAITING_REFUSALS = 1 << 20;
+const WAITING_OUTCOMES = 4 << 20;
+
+/**
+ * Holds a caller back to the pace of the disk. Without this, one tenant's refusals could fill what the journal keeps in
+ * memory, and then everybody's commands would be refused for want of a record.
+ */
+async function appendInTime({ journal }: Services, body: RecordBodies['decision'], waitingMax: number): Promise<void> {
+  // INVARIANT: no turn between the last look and the append, or all who wait would append at once.
+  while (journal.health().state === 'open' && journal.health().pendingBytes > waitingMax) await journal.flush();
+  await journal.append('decision', body, { durable: false });
 }
 
 function endDetails({ failure, note, outcome, intent }: Ended) {
@@ -91,7 +115,7 @@ export async function recordRefusal(
     flags: [...new Set<RecordFlag>(['denied', ...(seen === undefined ? [] : flagsOf(seen.decision))])],
     details: { said: refusal.detail },
   };
-  await services.journal.append('decision', body, { durable: false });
+  await appendInTime(services, body, WAITING_REFUSALS);
 }
 
 function who(request: Request, principal: Principal, runtime: SwitchRuntime | undefined): CallerFields {

@@ -13,7 +13,7 @@ import {
   toJson,
   type Value,
 } from '../../cci/index.ts';
-import type { Decision } from '../../policy/index.ts';
+import { type Decision, FABRIC_TENANT } from '../../policy/index.ts';
 import type { CommandAnswer } from '../core-api.ts';
 import { filterReply, type View } from '../filter/index.ts';
 import type { Decided, Request, Services } from './context.ts';
@@ -29,19 +29,19 @@ export interface Unbelievable {
  * encoded again. Error replies carry no payload on; raw replies are bytes as they are (only who owns the whole target
  * gets this far).
  */
-export function replyTo(
+export async function replyTo(
   services: Services,
   request: Request,
   decided: Decided,
   decision: Decision,
   routed: RoutedReply,
-): Result<CommandAnswer, Unbelievable> {
+): Promise<Result<CommandAnswer, Unbelievable>> {
   const last = routed.layers.at(-1);
   if (last === undefined) return err({ text: 'no layer answered' });
   const complete = routed.layers.length === decision.command.hops.length + 1;
   const carries = complete && isSuccess(last.returnCode);
   const filtered = carries
-    ? body(services, decided, decision, routed.payload)
+    ? body(await viewOf(services, decided, decision), decided, decision, routed.payload)
     : ok<Body>({ payload: new Uint8Array(0) });
   if (!filtered.ok) return filtered;
   const { payload, value } = filtered.value;
@@ -77,7 +77,7 @@ function withoutOthersWork({ runtime, principal }: Decided) {
   });
 }
 
-function body(services: Services, decided: Decided, decision: Decision, bytes: Uint8Array): Result<Body, Unbelievable> {
+function body(view: View, decided: Decided, decision: Decision, bytes: Uint8Array): Result<Body, Unbelievable> {
   const row = typedRow(decision.command.opcode);
   if (row === undefined || decision.facts.class === 'raw') return ok({ payload: bytes });
   if (decision.answer === 'empty') return emptyBody(row, bytes);
@@ -85,7 +85,6 @@ function body(services: Services, decided: Decided, decision: Decision, bytes: U
   if (!sent.ok) return err({ text: 'the command sent does not decode' });
   const value = decodePayload(row.response, bytes, { side: 'reply', request: sent.value as Value });
   if (!value.ok) return err({ text: `${row.slug}: ${value.error.field} ${value.error.message}` });
-  const view = viewOf(services, decided, decision);
   const filtered = filterReply(row, value.value as Value, decided.decoded.asked ?? {}, view, decided.runtime.topology);
   return filtered.ok ? filtered : err({ text: `${row.slug}: ${filtered.error.field} ${filtered.error.message}` });
 }
@@ -96,14 +95,19 @@ function emptyBody(row: TypedRow, bytes: Uint8Array): Result<Body, Unbelievable>
   return ok(value.ok ? { payload: bytes, value: value.value as Value } : { payload: bytes });
 }
 
-function viewOf(services: Services, { principal, runtime }: Decided, decision: Decision): View {
+/** Commands whose replies tell what the caller may run: only for them that is worked out. */
+const TELLS_COMMANDS: ReadonlySet<number> = new Set([0x0400, 0x0401]);
+
+async function viewOf(services: Services, { principal, runtime }: Decided, decision: Decision): Promise<View> {
+  const tells = principal.tenant !== FABRIC_TENANT && TELLS_COMMANDS.has(decision.command.opcode);
+  const runnable = tells ? await services.policy.runnable(principal) : undefined;
   return {
     tenant: principal.tenant,
     switch: runtime.name,
     fabric: services.policy.current.fabric,
     hops: decision.command.hops,
     narrowing: decision.narrowing,
-    mayRun: (opcode) => services.policy.mayRun(principal, opcode),
+    mayRun: (opcode) => runnable?.has(opcode) === true,
   };
 }
 

@@ -18,6 +18,8 @@ export interface HttpLimits {
   readonly connections: number;
   /** WebSocket streams open at one time. */
   readonly streams: number;
+  /** Of these, how many one tenant may have: the rest stays for the others. */
+  readonly streamsPerTenant: number;
   /** Bytes of one WebSocket frame: CCI header and payload. */
   readonly frameBytes: number;
   /** Bytes of replies that may wait for a slow reader before no more of its requests are read. */
@@ -37,6 +39,7 @@ export const defaultHttpLimits: HttpLimits = {
   keepAliveMs: 5_000,
   connections: 1024,
   streams: 128,
+  streamsPerTenant: 32,
   frameBytes: 64 * 1024,
   streamBufferBytes: 1024 * 1024,
   streamPingMs: 30_000,

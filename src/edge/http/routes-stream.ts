@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { CoreApi } from '../../broker/core-api.ts';
 import { credentialOf } from './credential.ts';
 import type { EdgeMetrics } from './metrics.ts';
@@ -6,7 +7,7 @@ import { problemDocument, transportProblem } from './problems.ts';
 import { sendProblem } from './replies.ts';
 import { SwitchParam } from './schemas.ts';
 import type { EdgeServer } from './server-type.ts';
-import { StreamSession } from './stream-session.ts';
+import { closeReasons, StreamSession } from './stream-session.ts';
 
 export const STREAM_ROUTE = '/v1/switches/:switch/stream';
 
@@ -17,6 +18,12 @@ export function addStreamRoute(
   parts: { readonly limits: HttpLimits; readonly metrics: EdgeMetrics; readonly sessions: Set<StreamSession> },
 ): void {
   const { limits, metrics, sessions } = parts;
+  /** Whose stream it is to be, from the look at the token before the upgrade. */
+  const tenants = new WeakMap<IncomingMessage, string>();
+  const isFull = (tenant: string): boolean => {
+    const own = [...sessions].filter((session) => session.tenant === tenant);
+    return sessions.size >= limits.streams || own.length >= limits.streamsPerTenant;
+  };
   app.route({
     method: 'GET',
     url: STREAM_ROUTE,
@@ -40,11 +47,19 @@ export function addStreamRoute(
       if (!seen.value.some(({ name }) => name === request.params.switch)) {
         return sendProblem(reply, transportProblem('noRoute', { detail: 'there is no such switch' }));
       }
+      const caller = await core.whoami(credentialOf(request.raw));
+      if (!caller.ok) return sendProblem(reply, problemDocument(caller.problem));
+      if (isFull(caller.value.tenant)) return sendProblem(reply, transportProblem('streamsFull'));
+      tenants.set(request.raw, caller.value.tenant);
     },
     handler: async (_request, reply) => sendProblem(reply, transportProblem('upgradeNeeded')),
     wsHandler: (socket, request) => {
+      const tenant = tenants.get(request.raw) ?? '';
+      // Many upgrades may have been looked at before the first of them was counted.
+      if (isFull(tenant)) return socket.close(closeReasons.streamsFull.code, closeReasons.streamsFull.text);
       const session: StreamSession = new StreamSession(socket, core, {
         switch: request.params.switch,
+        tenant,
         credential: credentialOf(request.raw),
         bufferBytes: limits.streamBufferBytes,
         pingMs: limits.streamPingMs,

@@ -11,11 +11,13 @@ export const closeReasons = {
   goingAway: { code: 1001, text: 'the broker is shutting down' },
   textFrame: { code: 1003, text: 'CCI messages are binary frames' },
   shortFrame: { code: 1007, text: 'a CCI message has a header of 12 bytes' },
+  streamsFull: { code: 1013, text: 'too many streams are open' },
   tokenEnded: { code: 4401, text: 'the token is not valid any more' },
 } as const;
 
 export interface StreamSettings {
   readonly switch: string;
+  readonly tenant: string;
   readonly credential: Credential;
   readonly bufferBytes: number;
   readonly pingMs: number;
@@ -53,6 +55,10 @@ export class StreamSession {
     this.#heartbeat = setInterval(() => this.#beat(), settings.pingMs);
     this.#heartbeat.unref();
     settings.metrics.streamOpened();
+  }
+
+  get tenant(): string {
+    return this.#settings.tenant;
   }
 
   /** Takes no more messages; closes when those under way are answered. */

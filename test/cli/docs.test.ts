@@ -40,7 +40,7 @@ it('docs/http-api.md has the status of every problem, and the limits', () => {
   expect(httpPage).toContain(`| all headers | ${defaultHttpLimits.headerBytes / 1024} KiB |`);
   expect(httpPage).toContain(`| depth of JSON | ${defaultHttpLimits.jsonDepth} |`);
   expect(httpPage).toContain(
-    `| connections, streams | ${defaultHttpLimits.connections}, ${defaultHttpLimits.streams} |`,
+    `| connections, streams | ${defaultHttpLimits.connections}, ${defaultHttpLimits.streams} (${defaultHttpLimits.streamsPerTenant} of one tenant) |`,
   );
   expect(httpPage).toContain(`| shutdown | ${defaultHttpLimits.shutdownMs / 1000} s |`);
 });

@@ -68,7 +68,12 @@ async function serveUntil(node: string, signal: NodeJS.Signals): Promise<Ended> 
 
 const nodes: readonly (readonly [what: string, node: string | undefined])[] = [
   ['this Node', process.execPath],
-  ['a Node that cannot run TypeScript (skipped: none of version 20 to 23 in PATH or CCI_OLD_NODE)', old],
+  [
+    old === undefined
+      ? 'a Node that cannot run TypeScript (skipped: none of version 20 to 23 in PATH or CCI_OLD_NODE)'
+      : 'a Node that cannot run TypeScript',
+    old,
+  ],
 ];
 
 describe.each(nodes)('cci on %s', { timeout: 60_000 }, (_what, node) => {

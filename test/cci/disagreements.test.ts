@@ -26,6 +26,7 @@ import {
 
 // One test for each disagreement between the sources (reference: cci-protocol.md section 12) that the codec decides.
 // The others are the business of other layers, and listed here so that none is forgotten.
+/** Tested by number in `test/broker/disagreements.test.ts`; D25 and D26 with the emulator's bindings and return codes. */
 const elsewhere: readonly (readonly [id: string, layer: string, reason: string])[] = [
   [
     'D08',

@@ -127,6 +127,18 @@ const commands: readonly CommandSpec[] = [
     run: async (io, _operands, flags) => (await import('./posture.ts')).showTaint(io, flags),
   },
   {
+    name: 'policy check',
+    summary: 'check a policy directory with the strict loader, without a broker; ends with 1 when something is wrong',
+    operands: [new Argument('[directory]', 'default: the one of the configuration')],
+    options: [
+      new Option('--fabric <file>', 'default: the one of the configuration'),
+      new Option('--profile <name>', 'default: the one of the configuration').choices(['host', 'bmc']),
+      config,
+    ],
+    example: 'cci policy check policies',
+    run: async (io, [directory], flags) => (await import('./policy/check.ts')).check(io, directory, ofFlags(flags)),
+  },
+  {
     name: 'audit tail',
     summary: 'last records of the local journal',
     options: [

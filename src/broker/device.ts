@@ -9,6 +9,7 @@ import {
   type RoutedCommand,
   type RoutedReply,
 } from '../cci/index.ts';
+import { TurnQueue } from './turn-queue.ts';
 
 /** Why a command did not come back with a reply. `unknown`: it may have been executed (R16). */
 export interface DeviceFailure {
@@ -51,18 +52,17 @@ function portOf({ hops: [first] }: RoutedCommand): number | undefined {
   return first?.kind === 'port' ? first.port : undefined;
 }
 
-interface Waiting {
-  readonly start: () => void;
-}
+/** The broker's own traffic takes turns like a tenant; no tenant can have this name. */
+const BROKER = '';
 
 /**
- * The one owner of a backend: keeps to its `maxInFlight` in the order of arrival, and after an unknown outcome closes
+ * The one owner of a backend: keeps to its `maxInFlight`, gives tenants their turns, and after an unknown outcome closes
  * and reopens it and sends nothing else until an Identify has succeeded.
  */
 export class Device {
   private readonly backend: Backend;
   private readonly options: DeviceOptions;
-  private readonly queue: Waiting[] = [];
+  private readonly queue = new TurnQueue();
   private inFlight = 0;
   private current: DeviceState = 'closed';
   private recovering: Promise<void> | undefined;
@@ -107,7 +107,7 @@ export class Device {
   async close(): Promise<void> {
     this.stopping = true;
     this.wake();
-    for (const waiting of this.queue.splice(0)) waiting.start();
+    for (let start = this.queue.next(); start !== undefined; start = this.queue.next()) start();
     const deadline = performance.now() + this.options.timeoutMs + 500;
     while (this.inFlight > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
     await this.recovering;
@@ -116,7 +116,7 @@ export class Device {
   }
 
   /**
-   * Sends one command when its turn comes.
+   * Sends one command when its turn comes; tenants take turns.
    *
    * @param dispatch asked when the turn has come, immediately before the bytes leave: this is where a command is
    *   decided again and its intent recorded. A refusal sends nothing.
@@ -124,6 +124,7 @@ export class Device {
    *   before the next one is decided; `send` is for the broker's own reads
    */
   async execute<R>(
+    tenant: string,
     dispatch: () => Promise<
       { readonly go: true; readonly command: RoutedCommand } | { readonly go: false; readonly refusal: R }
     >,
@@ -132,16 +133,17 @@ export class Device {
     if (this.queue.length >= this.options.queueMax) {
       return failed('not-sent', 'EAGAIN', 'too many commands wait for the switch');
     }
-    return this.inTurn(dispatch, settle);
+    return this.inTurn(tenant, dispatch, settle);
   }
 
   private async inTurn<R>(
+    tenant: string,
     dispatch: () => Promise<
       { readonly go: true; readonly command: RoutedCommand } | { readonly go: false; readonly refusal: R }
     >,
     settle?: (reply: DeviceReply, send: OwnSend) => Promise<void>,
   ): Promise<DeviceReply | { readonly kind: 'refused'; readonly refusal: R }> {
-    await this.turn();
+    await this.turn(tenant);
     try {
       if (this.stopping) return failed('not-sent', 'EIO', 'the broker is stopping');
       if (this.current !== 'serving') return failed('not-sent', 'EIO', 'the switch is not available');
@@ -152,7 +154,7 @@ export class Device {
       return reply;
     } finally {
       this.inFlight--;
-      this.queue.shift()?.start();
+      this.queue.next()?.();
     }
   }
 
@@ -161,7 +163,7 @@ export class Device {
    * refuse it: callers who fill the queue must not be able to keep the broker from knowing the fabric.
    */
   async own(command: RoutedCommand): Promise<DeviceReply> {
-    const result = await this.inTurn<never>(async () => ({ go: true, command }));
+    const result = await this.inTurn<never>(BROKER, async () => ({ go: true, command }));
     return result.kind === 'refused' ? failed('not-sent', 'EIO', 'refused') : result;
   }
 
@@ -171,17 +173,15 @@ export class Device {
     return reason === undefined ? undefined : `${hex16(command.opcode)} is never sent to this device: ${reason}`;
   }
 
-  private turn(): Promise<void> {
+  private turn(tenant: string): Promise<void> {
     if (this.inFlight < this.backend.maxInFlight && this.queue.length === 0) {
       this.inFlight++;
       return Promise.resolve();
     }
     return new Promise((done) => {
-      this.queue.push({
-        start: () => {
-          this.inFlight++;
-          done();
-        },
+      this.queue.push(tenant, () => {
+        this.inFlight++;
+        done();
       });
     });
   }

@@ -57,7 +57,7 @@ describe('Device', () => {
 
   it('refuses what does not fit in the queue, and sends nothing of it', async () => {
     const { backend, device } = await opened({ queueMax: 2 });
-    const send = (opcode: number) => device.execute(async () => ({ go: true, command: command(opcode) }));
+    const send = (opcode: number) => device.execute('acme', async () => ({ go: true, command: command(opcode) }));
     const results = await Promise.all([1, 2, 3, 4, 5].map(send));
     expect(results.map((result) => (result.kind === 'failed' ? result.failure.errno : 'sent'))).toEqual([
       'sent',
@@ -71,11 +71,11 @@ describe('Device', () => {
 
   it("takes the broker's own commands when callers have filled the queue", async () => {
     const { backend, device } = await opened({ queueMax: 2 });
-    const send = (opcode: number) => device.execute(async () => ({ go: true, command: command(opcode) }));
+    const send = (opcode: number) => device.execute('acme', async () => ({ go: true, command: command(opcode) }));
     const callers = [1, 2, 3, 4].map(send);
     expect(await device.own(command(0x5100))).toMatchObject({ kind: 'reply' });
     await Promise.all(callers);
-    expect(backend.seen).toEqual([1, 2, 3, 0x5100]);
+    expect(backend.seen).toEqual([1, 2, 0x5100, 3]);
   });
 
   it("keeps never-send opcodes from the device in the broker's own traffic too", async () => {
@@ -96,9 +96,25 @@ describe('Device', () => {
     expect(backend.seen).toEqual([0x5300]);
   });
 
+  it('lets tenants take turns, however many commands one of them has waiting', async () => {
+    const { backend, device } = await opened();
+    const send = (tenant: string, opcode: number) =>
+      device.execute(tenant, async () => ({ go: true, command: command(opcode) }));
+    const flood = Array.from({ length: 50 }, (_, i) => send('acme', 0x1000 + i));
+    await Promise.all([...flood, send('globex', 0x2000), send('globex', 0x2001), send('initech', 0x3000)]);
+    const place = (opcode: number) => backend.seen.indexOf(opcode);
+    // The first of the flood is with the device already; then acme, globex and initech in turn.
+    expect(place(0x2000)).toBeLessThanOrEqual(3);
+    expect(place(0x3000)).toBeLessThanOrEqual(4);
+    expect(place(0x2001)).toBeLessThanOrEqual(6);
+    const own = backend.seen.filter((opcode) => opcode < 0x2000);
+    expect(own).toEqual(own.toSorted((a, b) => a - b));
+    expect(backend.seen).toHaveLength(53);
+  });
+
   it('sends nothing when the refusal comes at the moment of dispatch', async () => {
     const { backend, device } = await opened();
-    const result = await device.execute(async () => ({ go: false, refusal: 'changed' }));
+    const result = await device.execute('acme', async () => ({ go: false, refusal: 'changed' }));
     expect(result).toEqual({ kind: 'refused', refusal: 'changed' });
     expect(backend.seen).toEqual([]);
   });
@@ -107,13 +123,14 @@ describe('Device', () => {
     const { backend, device } = await opened();
     const order: string[] = [];
     const first = device.execute(
+      'acme',
       async () => ({ go: true, command: command(1) }),
       async (_reply, send) => {
         await send(command(0x5100));
         order.push('settled');
       },
     );
-    const second = device.execute(async () => {
+    const second = device.execute('acme', async () => {
       order.push('dispatch of the second');
       return { go: true, command: command(2) };
     });

@@ -1,5 +1,5 @@
 import type { Hop } from '../../cci/index.ts';
-import { FABRIC_TENANT, type Fabric, type Narrowing, type ResourcePath } from '../../policy/index.ts';
+import { FABRIC_TENANT, type Fabric, type ResourcePath } from '../../policy/index.ts';
 
 /** Whose eyes a reply is filtered for. */
 export interface View {
@@ -8,7 +8,6 @@ export interface View {
   readonly fabric: Fabric;
   /** Where the command was executed. */
   readonly hops: readonly Hop[];
-  readonly narrowing: Narrowing | undefined;
   /** May this caller run that opcode there? For the CEL he is shown. */
   mayRun(opcode: number): boolean;
 }

@@ -44,6 +44,7 @@ export async function dispatch(services: Services, request: Request, decided: De
   };
   try {
     const reply = await runtime.device.execute<Refusal>(
+      principal.tenant,
       async () => {
         const refusal = await inTheWay();
         if (refusal !== undefined) return { go: false, refusal };

@@ -106,7 +106,6 @@ async function viewOf(services: Services, { principal, runtime }: Decided, decis
     switch: runtime.name,
     fabric: services.policy.current.fabric,
     hops: decision.command.hops,
-    narrowing: decision.narrowing,
     mayRun: (opcode) => runnable?.has(opcode) === true,
   };
 }

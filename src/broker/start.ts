@@ -224,6 +224,7 @@ async function openSwitch(
   const topology = new SwitchTopology((command) => device.own(command), {
     switchCci: settings.cci,
     neverSend: settings.neverSend,
+    maxPayload: () => device.maxPayload,
   });
   let started = false;
   try {

@@ -31,6 +31,8 @@ type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false
 export interface TopologyOptions {
   readonly switchCci: 'fm-interface' | 'host-mailbox';
   readonly neverSend: ReadonlyMap<number, string>;
+  /** Bytes that the carrier holds; asked when it is needed, since a backend knows only once it is open. */
+  readonly maxPayload: () => number;
 }
 
 /**
@@ -45,6 +47,7 @@ export class SwitchTopology implements TopologyView {
   readonly switchCci: TopologyOptions['switchCci'];
   readonly neverSend: ReadonlyMap<number, string>;
   private readonly send: OwnSend;
+  private readonly carrier: TopologyOptions['maxPayload'];
   private readonly cels = new Map<string, ReadonlyMap<number, number>>();
   private readonly celReads = new Map<string, Promise<Answer<ReadonlyMap<number, number>>>>();
   private refreshing: Promise<Answer<void>> | undefined;
@@ -61,6 +64,11 @@ export class SwitchTopology implements TopologyView {
     this.send = send;
     this.switchCci = options.switchCci;
     this.neverSend = options.neverSend;
+    this.carrier = options.maxPayload;
+  }
+
+  get maxPayload(): number {
+    return this.carrier();
   }
 
   component(hops: readonly Hop[]): Component | 'unknown' {

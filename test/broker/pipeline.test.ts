@@ -178,6 +178,15 @@ describe('raw commands', () => {
     expect(await letters(broker, olga)).toBe('RV');
   });
 
+  it('larger than the mailbox are refused before the gate: nothing is sent and nothing is tainted (R2)', async () => {
+    const { broker, olga } = await started(raw);
+    broker.requests.length = 0;
+    const answer = await broker.submit(olga, { kind: 'raw', opcode: 0xc010, payload: new Uint8Array(8193) });
+    expect(answer).toMatchObject({ ok: false, problem: { code: 'EINVAL' } });
+    expect(broker.requests).toEqual([]);
+    expect(await letters(broker, olga)).toBe('-');
+  });
+
   it('are journaled as unaudited with their digest, never with their bytes', async () => {
     const { broker, olga } = await started(raw);
     await broker.submit(olga, { kind: 'raw', opcode: 0x5101, payload: Uint8Array.of(1, 5) });

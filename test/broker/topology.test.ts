@@ -23,7 +23,7 @@ async function opened() {
       await between?.(command);
       return reply;
     },
-    { switchCci: 'fm-interface', neverSend: new Map() },
+    { switchCci: 'fm-interface', neverSend: new Map(), maxPayload: () => 8192 },
   );
   await topology.readCel([]);
   await topology.read();

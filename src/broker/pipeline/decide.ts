@@ -1,4 +1,4 @@
-import { encodeRoute, err, ok, RC, type Result } from '../../cci/index.ts';
+import { err, ok, type Result } from '../../cci/index.ts';
 import {
   type Decision,
   errnoTable,
@@ -34,7 +34,7 @@ export async function decide(
   decoded: Decoded,
   request: Request,
 ): Promise<Result<Allowed, DeniedByPolicy>> {
-  const gate = services.policy.current.rawGate(inputFor(runtime, principal, decoded));
+  const gate = gateFor(services, runtime, principal, decoded);
   if (gate.kind === 'accepted') await raiseTaints(runtime, principal, request, gate.taints);
   const { decision, refusal } = await consider(services, runtime, principal, decoded, gate);
   if (refusal !== undefined) await raiseTaints(runtime, principal, request, newTaints(runtime, found(decision)));
@@ -47,7 +47,7 @@ export async function consider(
   runtime: SwitchRuntime,
   principal: Principal,
   decoded: Decoded,
-  gate: RawGate = services.policy.current.rawGate(inputFor(runtime, principal, decoded)),
+  gate: RawGate = gateFor(services, runtime, principal, decoded),
 ): Promise<{ readonly decision: Decision; readonly refusal: Refusal | undefined }> {
   let decision = look(services, runtime, principal, decoded, gate);
   for (let looks = 1; looks < LOOKS_MAX && decision.needsCel !== undefined; looks++) {
@@ -76,9 +76,14 @@ export function look(
   runtime: SwitchRuntime,
   principal: Principal,
   decoded: Decoded,
-  gate: RawGate,
+  gate: RawGate = gateFor(services, runtime, principal, decoded),
 ): Decision {
   return services.policy.current.decide(inputFor(runtime, principal, decoded), gate);
+}
+
+/** What the raw gate says now. */
+function gateFor(services: Services, runtime: SwitchRuntime, principal: Principal, decoded: Decoded): RawGate {
+  return services.policy.current.rawGate(inputFor(runtime, principal, decoded));
 }
 
 function inputFor(runtime: SwitchRuntime, principal: Principal, decoded: Decoded) {
@@ -130,14 +135,6 @@ export function refusalOf(
   decision: Decision,
 ): Refusal | undefined {
   if (decision.verdict === 'deny') return outwardRefusal(decision);
-  const size = encodeRoute(decision.command).payload.length;
-  if (size > runtime.device.maxPayload) {
-    return {
-      code: 'EINVAL',
-      detail: `the command has ${size} bytes, this switch takes at most ${runtime.device.maxPayload}`,
-      returnCode: RC.invalidPayloadLength,
-    };
-  }
   return canBeAnswered(services, runtime, principal, decoded, decision)
     ? undefined
     : {

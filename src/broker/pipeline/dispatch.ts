@@ -96,15 +96,13 @@ async function decideAgain(
   const { runtime, principal, decoded } = decided;
   const { basis } = decision;
   if (!(await decided.stillValid())) return { decision, refusal: expired };
-  const posture = runtime.posture.posture();
   const unchanged =
     basis.snapshot === services.policy.current.id &&
-    basis.posture === posture.version &&
+    basis.posture === runtime.posture.posture().version &&
     basis.topology === runtime.topology.version;
   if (unchanged) return { decision };
   // The gate is asked again as well: lockdown may have been raised. Its taint stands already.
-  const input = { principal, submission: decoded.submission, posture, topology: runtime.topology };
-  const fresh = look(services, runtime, principal, decoded, services.policy.current.rawGate(input));
+  const fresh = look(services, runtime, principal, decoded);
   const refusal = refusalOf(services, runtime, principal, decoded, fresh);
   // What it raises now that it did not raise before: a CEL that was read meanwhile makes a command raw, for example.
   await raiseTaints(

@@ -279,6 +279,7 @@ const mistakes: readonly (readonly [name: string, text: string, at: string, mess
     /write a list/,
   ],
   ['a duplicate key', `${head}  acme: {}\n  acme: {}\n`, '7:3', /unique/, /mend the yaml/i],
+  ['a tenant without a name', `${head}  "": { owns: [] }\n`, '6:3', /is missing/, /./],
   [
     'an anchor on a path',
     `${head}  acme:\n    owns:\n      - &a /switches/sw0/ports/0\n`,
@@ -320,6 +321,14 @@ describe('a mistake in the fabric file', () => {
       expect(loadFabric({ text }).ok).toBe(false);
       expect(cpuTimeMs() - started).toBeLessThan(5000);
     }
+  });
+
+  test('thirty syntax errors are cut off at twenty, one for each place', () => {
+    const text = `a: 1\n${'a: 1\n'.repeat(30)}`;
+    const loaded = loadFabric({ text });
+    if (loaded.ok) throw new Error('was accepted');
+    expect(loaded.error).toHaveLength(20);
+    expect(new Set(loaded.error.map(({ line, column }) => `${line}:${column}`)).size).toBe(20);
   });
 
   test('an alias in place of a list is refused, not followed', () => {

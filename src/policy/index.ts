@@ -12,4 +12,5 @@ export {
   readPolicy,
 } from './load/index.ts';
 export { groupName, isCallerName, isRoleName, isTenantName, tenantGroup, userName } from './names.ts';
+export * from './offline/index.ts';
 export * from './types.ts';

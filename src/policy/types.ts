@@ -160,6 +160,10 @@ export interface CommandFacts {
   /** Tenants whose resources are touched or disturbed. */
   readonly tenants: readonly string[];
   readonly reach: Reach;
+  /** Names of the conditions on content and state that hold (`engine.ts`), for the journal and for replays of it. */
+  readonly conditions: readonly string[];
+  /** Letters raised on, above or below anything touched, and not acknowledged. */
+  readonly activeTaint: readonly TaintLetter[];
 }
 
 /** A filterable read cut down to what exists and is the caller's. */

@@ -1,4 +1,4 @@
-import type { LockdownLevel, TaintLetter } from '../../taint/index.ts';
+import type { LockdownLevel, Profile, TaintLetter, UnderLockdown } from '../../taint/index.ts';
 
 /** What a record may hold: plain JSON. A member that is undefined is left out. */
 export type JournalValue =
@@ -21,6 +21,10 @@ export interface CallerFields {
   readonly principal?: string;
   readonly tenant?: string;
   readonly tokenId?: string;
+  /** Typed names of the groups that the token named: with the principal, what roles come from. */
+  readonly groups?: readonly string[];
+  /** Words of the token's `scope` claim. */
+  readonly scopes?: readonly string[];
   /** Address and port of the peer. */
   readonly source?: string;
 }
@@ -31,6 +35,8 @@ export interface PostureFields {
   readonly lockdown: LockdownLevel;
   /** Letters of the register, `-` when none. */
   readonly taint: string;
+  readonly profile?: Profile;
+  readonly underLockdown?: UnderLockdown;
 }
 
 /** The command and what was decided about it. Shared by `decision` and `intent`. */
@@ -50,6 +56,10 @@ export interface CommandFields extends CallerFields {
   /** Tenants that are reached. */
   readonly tenants?: readonly string[];
   readonly verdict: 'allow' | 'deny';
+  /** Conditions on content and state that held, by name; what mandatory rows ask for with `if`. */
+  readonly conditions?: readonly string[];
+  /** Taint letters in force on what is touched. */
+  readonly activeTaint?: readonly TaintLetter[];
   /** Errno that the caller got. */
   readonly outward?: string;
   /** Every reason with its rule; also those that the caller does not see. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { formatVia, toJsonMasked, type Value } from '../../cci/index.ts';
-import type { Decision, Principal } from '../../policy/index.ts';
+import { type Decision, type Principal, tenantGroup } from '../../policy/index.ts';
 import type { DeviceFailure } from '../device.ts';
 import type {
   AnswerFields,
@@ -126,6 +126,8 @@ function who(request: Request, principal: Principal, runtime: SwitchRuntime | un
     principal: principal.name,
     tenant: principal.tenant,
     tokenId: principal.tokenId,
+    groups: principal.names.filter((name) => name !== principal.name && name !== tenantGroup(principal.tenant)),
+    scopes: principal.scopes,
   };
 }
 
@@ -140,6 +142,8 @@ function what(runtime: SwitchRuntime, decoded: Decoded, decision: Decision) {
     reach: facts.reach,
     touched: facts.touched,
     tenants: facts.tenants,
+    conditions: facts.conditions,
+    activeTaint: facts.activeTaint,
     verdict: decision.verdict,
     grants: decision.grants.map((grant) => ({
       resource: grant.resource,
@@ -158,8 +162,8 @@ function what(runtime: SwitchRuntime, decoded: Decoded, decision: Decision) {
 }
 
 function postureFields(runtime: SwitchRuntime): PostureFields {
-  const { version, lockdown, taint } = runtime.posture.posture();
-  return { version, lockdown: lockdown.effective, taint: taint.letters };
+  const { version, lockdown, taint, profile, underLockdown } = runtime.posture.posture();
+  return { version, lockdown: lockdown.effective, taint: taint.letters, profile, underLockdown };
 }
 
 /**

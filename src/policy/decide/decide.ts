@@ -11,7 +11,7 @@ import {
 import { checkAccess, hasWholeSwitch, mayName } from './access.ts';
 import { celGate } from './cel.ts';
 import { classify, commandName, commandRef, isMutating, rawCause, undeclaredEffects } from './classify.ts';
-import { mandatoryReasons } from './mandatory.ts';
+import { mandatoryFacts, mandatoryReasons } from './mandatory.ts';
 import { narrow } from './narrow.ts';
 import { exclusiveReasons, offeredReasons } from './offered.ts';
 import { isDisclosed, outwardAnswer } from './outward.ts';
@@ -90,12 +90,13 @@ function decideShape(
   const cel = celGate(shape, topology);
   const granted = access.grants.length > 0 && access.grants.every(({ allowed }) => allowed);
   const state = { shape, topology, posture, params, ref, tenant, mutating, reach, touched, granted };
+  const asked = mandatoryFacts(state);
   const others = [
     ...gateReasons(input, shape, gate, cause !== undefined),
     ...payload.reasons,
     ...exclusiveReasons(shape),
     ...offeredReasons(shape, topology, end),
-    ...mandatoryReasons(engine, state),
+    ...mandatoryReasons(engine, asked),
     ...scopeReasons(principal, commandClass, scope),
     ...access.reasons,
   ];
@@ -117,6 +118,8 @@ function decideShape(
       touched,
       tenants: reach.tenants,
       reach: reach.reach,
+      conditions: [...asked.conditions],
+      activeTaint: asked.taint,
     },
     command: {
       ...shape.command,
@@ -182,6 +185,8 @@ function denyForm(
       touched: [],
       tenants: [],
       reach: 'opaque',
+      conditions: [],
+      activeTaint: [],
     },
     command,
     answer: 'device',

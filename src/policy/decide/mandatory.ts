@@ -23,8 +23,8 @@ export interface StateFacts {
 }
 
 /** Step 6: every mandatory row that denies. */
-export function mandatoryReasons(engine: RuleEngine, facts: StateFacts): readonly Reason[] {
-  return engine.mandatory(mandatoryFacts(facts)).map((denial): Reason => {
+export function mandatoryReasons(engine: RuleEngine, facts: MandatoryFacts): readonly Reason[] {
+  return engine.mandatory(facts).map((denial): Reason => {
     const { id, source, reason: text, errno } = denial;
     const base: Reason = { step: 'mandatory', errno, rule: id, text, source };
     return denial.returnCode === undefined ? base : { ...base, returnCode: denial.returnCode };

@@ -1,0 +1,2 @@
+export { type AssumedState, fabricTopology } from './fabric-topology.ts';
+export { type AssumedPosture, assumedPosture } from './posture.ts';

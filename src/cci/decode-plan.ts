@@ -1,6 +1,6 @@
 import { uuidText } from './bytes.ts';
 import type { Cursor } from './cursor.ts';
-import { type EnumName, enumText } from './enums.ts';
+import { type EnumRef, enumText } from './enums.ts';
 import type {
   BitRange,
   BitsField,
@@ -151,7 +151,7 @@ function uintRead(field: UintField): Read {
   };
 }
 
-function named(at: Cursor, codes: EnumName, code: number, field: string): FieldScalar {
+function named(at: Cursor, codes: EnumRef, code: number, field: string): FieldScalar {
   const found = enumText(codes, code);
   if (found === undefined && at.strict) at.refuse('value', field, `${code} is reserved`);
   return found ?? code;

@@ -1,5 +1,5 @@
 import { readUint, uuidBytes } from './bytes.ts';
-import { type EnumName, enumCode, enumNames, enumText } from './enums.ts';
+import { type EnumRef, enumCode, enumNames, enumText } from './enums.ts';
 import type {
   BitRange,
   BitsField,
@@ -121,7 +121,7 @@ function uintWrite(field: UintField): Write {
 }
 
 /** Code of a name. Numbers pass in replies, and in requests where they have a name. */
-function codeOf(codes: EnumName, given: FieldScalar, strict: boolean): number | undefined {
+function codeOf(codes: EnumRef, given: FieldScalar, strict: boolean): number | undefined {
   if (typeof given === 'string') return enumCode(codes, given);
   if (typeof given !== 'number' || !Number.isInteger(given)) return undefined;
   return strict && enumText(codes, given) === undefined ? undefined : given;

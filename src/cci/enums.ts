@@ -101,36 +101,49 @@ export const enums = {
 
 export type EnumName = keyof typeof enums;
 
+/** Codes and their names as a reviewed vendor command brings them along. */
+export interface NamedCodes {
+  readonly [code: string]: string;
+}
+/** A table of this file by its name, or one that a layout written at run time holds itself. */
+export type EnumRef = EnumName | NamedCodes;
+
 interface CodeTable {
   readonly texts: ReadonlyMap<number, string>;
   readonly codes: ReadonlyMap<string, number>;
 }
 
 const tables: ReadonlyMap<string, CodeTable> = new Map(
-  Object.entries(enums).map(([name, named]) => {
-    const entries = Object.entries(named).map(([code, text]) => [Number(code), text] as const);
-    return [name, { texts: new Map(entries), codes: new Map(entries.map(([code, text]) => [text, code])) }];
-  }),
+  Object.entries(enums).map(([name, named]) => [name, codeTable(named)]),
 );
 
 const NO_TABLE: CodeTable = { texts: new Map(), codes: new Map() };
+const ownTables = new WeakMap<NamedCodes, CodeTable>();
+
+function codeTable(named: NamedCodes): CodeTable {
+  const entries = Object.entries(named).map(([code, text]) => [Number(code), text] as const);
+  return { texts: new Map(entries), codes: new Map(entries.map(([code, text]) => [text, code])) };
+}
 
 /** Name of a code, or undefined. */
-export function enumText(name: EnumName, code: number): string | undefined {
+export function enumText(name: EnumRef, code: number): string | undefined {
   return tableOf(name).texts.get(code);
 }
 
 /** Code of a name, or undefined. */
-export function enumCode(name: EnumName, text: string): number | undefined {
+export function enumCode(name: EnumRef, text: string): number | undefined {
   return tableOf(name).codes.get(text);
 }
 
 /** All names, ascending by code. */
-export function enumNames(name: EnumName): readonly string[] {
+export function enumNames(name: EnumRef): readonly string[] {
   return [...tableOf(name).codes.keys()];
 }
 
 // A layout written at run time (a reviewed vendor row) may name an enum that is not here: it has no names.
-function tableOf(name: EnumName): CodeTable {
-  return tables.get(name) ?? NO_TABLE;
+function tableOf(name: EnumRef): CodeTable {
+  if (typeof name === 'string') return tables.get(name) ?? NO_TABLE;
+  const known = ownTables.get(name) ?? codeTable(name);
+  ownTables.set(name, known);
+  return known;
 }

@@ -1,6 +1,6 @@
 import { fromHex, uuidBytes, uuidText } from './bytes.ts';
 import { type CodecError, codecError } from './codec-error.ts';
-import { type EnumName, enumCode, enumNames, enumText } from './enums.ts';
+import { type EnumRef, enumCode, enumNames, enumText } from './enums.ts';
 import { MAX_MESSAGE_PAYLOAD } from './header.ts';
 import type { BitRange, BitsField, Field, FieldScalar, Layout, ListField, UintField, Value } from './layout.ts';
 import { err, ok, type Result } from './result.ts';
@@ -172,7 +172,7 @@ function numberOf(given: unknown): number | undefined {
   return DECIMAL_OR_HEX.test(digits) || /^-[1-9]\d{0,9}$/.test(digits) ? Number(digits) : undefined;
 }
 
-function codeFrom(codes: EnumName, given: unknown, path: string): string {
+function codeFrom(codes: EnumRef, given: unknown, path: string): string {
   const code = (typeof given === 'string' ? enumCode(codes, given) : undefined) ?? numberOf(given);
   const name = code === undefined ? undefined : enumText(codes, code);
   const names = enumNames(codes).join(', ');

@@ -1,4 +1,4 @@
-import { type EnumName, enums } from './enums.ts';
+import { type EnumRef, enumNames } from './enums.ts';
 import type { BitRange, BitsField, Element, Field, Layout, UintOptions, UintWidth } from './layout.ts';
 
 /** A JSON Schema (2020-12), as far as payloads need it. */
@@ -87,8 +87,8 @@ function uintSchema(
 }
 
 /** A reply's code without a name stays a number. */
-function codeSchema(name: EnumName, side: 'request' | 'reply'): JsonSchema {
-  const names = { enum: Object.values(enums[name]) };
+function codeSchema(name: EnumRef, side: 'request' | 'reply'): JsonSchema {
+  const names = { enum: enumNames(name) };
   return side === 'request'
     ? { type: 'string', ...names }
     : { oneOf: [{ type: 'string', ...names }, { type: 'integer' }] };

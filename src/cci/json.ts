@@ -9,7 +9,7 @@ import { isRecord } from './value.ts';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** What stands in the place of a secret, whatever its length. */
-const MASK = '(masked)';
+export const MASK = '(masked)';
 
 /** JSON of a decoded value. */
 export function toJson(value: FieldScalar): Json {

@@ -28,6 +28,8 @@ function fieldsProblems(fields: readonly Field[], path: string): string[] {
     if (field.kind !== 'reserved') {
       // Anything else (`__proto__` above all) would not stay a plain member of the value.
       if (!NAME.test(name)) say('is not a lower-case name');
+      // `constructor`: where the field is left off, reading it would find what every object has.
+      else if (name in Object.prototype) say('is a name that every object has');
       if (before.has(name)) say('appears twice');
       before.add(name);
     }
@@ -75,6 +77,7 @@ function bitsProblems(field: BitsField, say: (text: string) => void): void {
   const taken = new Set<number>();
   for (const [name, range] of Object.entries(field.bits)) {
     if (!NAME.test(name)) say(`part ${name} is not a lower-case name`);
+    else if (name in Object.prototype) say(`part ${name} has a name that every object has`);
     if (range[2] !== undefined) enumProblem(range[2], say);
     if (!rangeFits(range, field.width * 8, (text) => say(`part ${name} ${text}`))) continue;
     for (let bit = range[0]; bit <= range[1]; bit++) {

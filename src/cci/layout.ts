@@ -1,5 +1,5 @@
 import type { Dialect } from './dialect.ts';
-import type { EnumName, enums } from './enums.ts';
+import type { EnumName, EnumRef, enums } from './enums.ts';
 
 /**
  * The vocabulary in which the catalogue describes payloads. A layout is data: offsets follow from the order of its
@@ -30,7 +30,7 @@ export interface UintOptions {
   /** Smallest and largest value a request may carry; replies are not held to it. */
   readonly min?: number;
   readonly max?: number;
-  readonly enum?: EnumName;
+  readonly enum?: EnumRef;
   readonly target?: TargetKind;
   /** May be left off the end of the payload. */
   readonly optional?: true;
@@ -49,7 +49,7 @@ export interface Condition {
 }
 
 /** `[lowest bit, highest bit, enum?]`: one bit is a boolean, a range up to bit 63 a bigint, any other a number. */
-export type BitRange = readonly [number, number] | readonly [number, number, EnumName];
+export type BitRange = readonly [number, number] | readonly [number, number, EnumRef];
 export type BitMap = { readonly [name: string]: BitRange };
 
 export interface UintField<
@@ -246,9 +246,9 @@ export const empty = layout(0, 0, []);
 
 type EnumText<E extends EnumName> = (typeof enums)[E][keyof (typeof enums)[E]] & string;
 /** A code without a name stays a number; only replies can carry one. */
-type EnumValue<E extends EnumName> = EnumText<E> | (number & {});
+type EnumValue<E extends EnumRef> = E extends EnumName ? EnumText<E> | (number & {}) : string | number;
 
-type BitValue<R extends BitRange> = R extends readonly [number, number, infer E extends EnumName]
+type BitValue<R extends BitRange> = R extends readonly [number, number, infer E extends EnumRef]
   ? EnumValue<E>
   : R extends readonly [infer L extends number, infer H extends number]
     ? L extends H
@@ -266,7 +266,7 @@ type BitsValue<M extends BitMap> =
     ? { readonly [K in keyof M]: BitValue<M[K]> }
     : { [K in keyof M]: BitValue<M[K]> }[keyof M];
 
-type UintValue<W extends UintWidth, O> = O extends { enum: infer E extends EnumName }
+type UintValue<W extends UintWidth, O> = O extends { enum: infer E extends EnumRef }
   ? EnumValue<E>
   : W extends 8
     ? bigint

@@ -1,4 +1,4 @@
-import type { Scope } from '../cci/index.ts';
+import type { CommandTable, Scope } from '../cci/index.ts';
 import type { LockdownLevel, Profile, TaintLetter, UnderLockdown } from '../taint/index.ts';
 import type { CommandClass, Counters, Errno, Fabric, GrantVerdict, Principal, Reach, ResourcePath } from './types.ts';
 
@@ -71,6 +71,8 @@ export interface RuleEngine {
   readonly fabric: Fabric;
   /** Ids of shipped rows that this policy loosened. */
   readonly loosened: readonly string[];
+  /** The commands of this policy: the catalogue, and reviewed vendor commands. */
+  readonly commands: CommandTable;
   /** All mandatory rows that deny; empty when none does. */
   mandatory(facts: MandatoryFacts): readonly MandatoryDenial[];
   /** Default deny, deny overrides allow, RBAC with the tenant as domain. */

@@ -1,4 +1,4 @@
-import type { Component, Hop, RoutedCommand, Scope } from '../cci/index.ts';
+import type { CommandTable, Component, Hop, RoutedCommand, Scope } from '../cci/index.ts';
 import type { LockdownLevel, Posture, TaintLetter } from '../taint/index.ts';
 
 // ---- who ----
@@ -73,6 +73,8 @@ export interface PortView {
   readonly device: DeviceKind;
   /** LDs of an MLD, 0 for anything else. */
   readonly ldCount: number;
+  /** Other ports that lead to the same device: it has several heads, and belongs to whoever owns all of them. */
+  readonly beside?: readonly number[];
 }
 
 export type Binding =
@@ -249,6 +251,8 @@ export interface PolicySnapshot {
   readonly fabric: Fabric;
   /** Shipped mandatory rows that this policy loosened (profile bmc only; raises taint B). */
   readonly loosened: readonly string[];
+  /** The commands of this policy: the catalogue, and reviewed vendor commands. */
+  readonly commands: CommandTable;
   /** Gate for raw commands; evaluated by the pipeline before `decide`. */
   rawGate(input: DecisionInput): RawGate;
   /** All steps; pure. `gate` is what `rawGate` said of the same input. */

@@ -1,5 +1,5 @@
 export { activeAnywhere, activeFor, isAcknowledged } from './active.ts';
-export type { OpenFile, StateFileSystem } from './atomic-file.ts';
+export { hostFileSystem, type OpenFile, replaceFile, type StateFileSystem } from './atomic-file.ts';
 export { type TaintBit, taintBit, taintBits, taintLetters, taintMask } from './bits.ts';
 export { HOST_BOOT_ID_PATH, hostBootId } from './boot.ts';
 export { PostureError, type PostureErrorCode } from './errors.ts';

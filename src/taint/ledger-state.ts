@@ -116,6 +116,15 @@ export function raised(state: LedgerState, raising: Raising, switchPath: string)
   return { ...state, ordinal, groups };
 }
 
+/**
+ * Is the bit in force there already, raised in this boot and not acknowledged since? Then another raising changes nothing
+ * but its count.
+ */
+export function isInForce(state: LedgerState, raising: Raising, switchPath: string): boolean {
+  const group = state.groups[indexOf(state, raising.letter, scopeWithRoom(state, raising, switchPath))];
+  return group !== undefined && group.bootId === state.bootId && isOpen(group);
+}
+
 function indexOf(state: LedgerState, letter: TaintLetter, scope: string): number {
   return state.groups.findIndex(
     (group) => group.letter === letter && group.scope === scope && group.serial === state.serial,

@@ -20,6 +20,9 @@ export interface LedgerOptions {
   readonly fileSystem?: StateFileSystem;
 }
 
+/** How far the counts on disk may be behind. */
+export const COUNTS_LATE_MS = 1000;
+
 /**
  * The persisted register of one switch. A change is in `state` at once and on disk when its promise resolves; changes
  * made while a write runs share the next one. One process may hold a ledger: the journal's lock sees to that.
@@ -29,7 +32,10 @@ export class Ledger {
   readonly #fileSystem: StateFileSystem;
   #state: LedgerState;
   #revision = 0;
+  /** Revision of the last change that has to be on disk before anything goes on. */
+  #promised = 0;
   #saved = -1;
+  #flush: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #next: Promise<void> | undefined;
 
@@ -55,14 +61,19 @@ export class Ledger {
     return this.#state;
   }
 
-  /** Grows with every change. */
+  /** Grows with every change, counting included. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** False while something that is in force is not on disk. */
+  /** Grows with every change that a decision may rest on; counting is none. */
+  get promised(): number {
+    return this.#promised;
+  }
+
+  /** False while something that is in force is not on disk. Counts may be behind by `COUNTS_LATE_MS`. */
   get durable(): boolean {
-    return this.#saved === this.#revision;
+    return this.#saved >= this.#promised;
   }
 
   /**
@@ -73,7 +84,29 @@ export class Ledger {
   change(state: LedgerState): Promise<void> {
     this.#state = state;
     this.#revision += 1;
+    this.#promised = this.#revision;
     return this.save();
+  }
+
+  /**
+   * Counts what is in force already: at once in `state`, on disk with the next change or within `COUNTS_LATE_MS`. What a
+   * crash takes from a count, the journal still has.
+   */
+  count(state: LedgerState): void {
+    this.#state = state;
+    this.#revision += 1;
+    this.#flush ??= setTimeout(() => {
+      this.#flush = undefined;
+      // What could not be written is carried by the next write.
+      this.save().catch(() => undefined);
+    }, COUNTS_LATE_MS).unref();
+  }
+
+  /** Writes counts that are not on disk yet. @throws PostureError `EIO` */
+  async flush(): Promise<void> {
+    clearTimeout(this.#flush);
+    this.#flush = undefined;
+    if (this.#saved !== this.#revision) await this.save();
   }
 
   /** Writes what is in force. @throws PostureError `EIO` */

@@ -4,7 +4,7 @@ import { taintBit, taintLetters, taintMask } from './bits.ts';
 import { PostureError } from './errors.ts';
 import { type KernelTaintPaths, kernelTaintPaths, type MirrorOutcome, mirrorToKernel } from './kernel-taint.ts';
 import { Ledger } from './ledger.ts';
-import { acknowledged, contents, levelRaised, raised } from './ledger-state.ts';
+import { acknowledged, contents, isInForce, levelRaised, raised } from './ledger-state.ts';
 import { effectiveLevel, isHigher, KERNEL_LOCKDOWN_PATH, type KernelLockdown, readKernelLevel } from './lockdown.ts';
 import {
   type LockdownLevel,
@@ -64,6 +64,7 @@ export class PostureRegister {
   readonly #kernelTaintPaths: KernelTaintPaths;
   #kernel: LockdownLevel | 'not-consulted';
   #revision: number;
+  #promised: number;
   #posture: Posture;
   #mirror: MirrorOutcome = { state: 'off', detail: 'nothing was raised since the broker started' };
 
@@ -73,6 +74,7 @@ export class PostureRegister {
     this.#kernelTaintPaths = config.kernelTaintPaths ?? kernelTaintPaths;
     this.#kernel = this.#readKernel();
     this.#revision = ledger.revision;
+    this.#promised = ledger.promised;
     this.#posture = this.#built(1);
   }
 
@@ -97,14 +99,17 @@ export class PostureRegister {
 
   /**
    * The posture now. Reads the kernel's level each time where the backend touches this host's hardware (R9: before each
-   * decision), which blocks for some microseconds; the same object comes back while nothing has changed.
+   * decision), which blocks for some microseconds; the same object comes back while nothing has changed. Counting a bit
+   * that is in force already gives another object of the same version: no decision rests on a count.
    */
   posture(): Posture {
     const kernel = this.#readKernel();
     if (kernel !== this.#kernel || this.#ledger.revision !== this.#revision) {
+      const decisive = kernel !== this.#kernel || this.#ledger.promised !== this.#promised;
       this.#kernel = kernel;
       this.#revision = this.#ledger.revision;
-      this.#posture = this.#built(this.#posture.version + 1);
+      this.#promised = this.#ledger.promised;
+      this.#posture = this.#built(this.#posture.version + (decisive ? 1 : 0));
     }
     return this.#posture;
   }
@@ -126,13 +131,21 @@ export class PostureRegister {
 
   /**
    * Raises a bit. In force at once, durable when it resolves. When it rejects the bit stays in force and the command
-   * that raised it must be refused.
+   * that raised it must be refused. Where the bit is in force and on disk already, the raising is counted, and the count
+   * reaches the disk a little later.
    * @throws PostureError `EINVAL` for an unknown letter or a path outside the switch, `EIO` when it can't be written
    */
   async taint(letter: TaintLetter, raising: TaintRaising): Promise<void> {
     this.#check(letter, raising.scope);
     const entry = { letter, atMs: this.#config.now(), ...raising };
-    await this.#ledger.change(raised(this.#ledger.state, entry, this.#config.switchPath));
+    const { state, durable } = this.#ledger;
+    const { switchPath } = this.#config;
+    const next = raised(state, entry, switchPath);
+    if (isInForce(state, entry, switchPath)) {
+      this.#ledger.count(next);
+      // The bit itself may still be on its way to the disk.
+      if (!durable) await this.#ledger.save();
+    } else await this.#ledger.change(next);
     if (this.#config.mirrorKernelTaint === true && this.#mirror.state === 'off') {
       this.#mirror = await mirrorToKernel(this.#kernelTaintPaths);
     }
@@ -167,6 +180,11 @@ export class PostureRegister {
       throw new PostureError('EPERM', `lockdown is at \`${own}\` and only rises: \`${level}\` is not higher`);
     }
     await this.#ledger.change(next);
+  }
+
+  /** Writes what was counted and is not on disk yet: before the broker ends. @throws PostureError `EIO` */
+  flush(): Promise<void> {
+    return this.#ledger.flush();
   }
 
   /** Writes the ledger again after a failure. Does nothing while it is durable. @throws PostureError `EIO` */

@@ -1,6 +1,19 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Static, TSchema } from 'typebox';
-import { Value } from 'typebox/value';
-import { type Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml';
+import { repeatedKeys } from './repeated-keys.ts';
+
+export { repeatedKeys } from './repeated-keys.ts';
 
 /**
  * YAML files whose mistakes can be pointed at. A leaf that every layer may use: it knows no file of ours.
@@ -50,9 +63,16 @@ export function parseYaml<S extends TSchema>(schema: S, text: string, file: stri
   let document: Document;
   let content: unknown;
   try {
-    document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, schema: 'core' });
+    document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, schema: 'core' });
     if (document.errors.length > 0) {
-      return { ok: false, problems: document.errors.map((e) => at(lines, file, e.pos[0], firstLine(e.message))) };
+      // The parser stumbles over the consequences of a mistake where it stands: one for each place.
+      const first = new Map(document.errors.toReversed().map((e) => [e.pos[0], e]));
+      const errors = document.errors.filter((e) => first.get(e.pos[0]) === e);
+      return { ok: false, problems: errors.map((e) => at(lines, file, e.pos[0], firstLine(e.message))) };
+    }
+    const repeated = repeatedKeys(document);
+    if (repeated.length > 0) {
+      return { ok: false, problems: repeated.map((offset) => at(lines, file, offset, 'map keys must be unique')) };
     }
     // No aliases: a few lines of them can stand for gigabytes.
     content = document.toJS({ maxAliasCount: 0 });
@@ -61,16 +81,52 @@ export function parseYaml<S extends TSchema>(schema: S, text: string, file: stri
   }
   const problemAt = (path: FilePath, message: string): FileProblem =>
     at(lines, file, offsetOf(document, path), message);
-  if (Value.Check(schema, content)) return { ok: true, value: { content, problemAt } };
-  const problems: FileProblem[] = [];
-  for (const error of Value.Errors(schema, content)) {
-    // The key that is not known is reported by its own error, at its own place.
-    if (error.keyword === 'additionalProperties') continue;
-    const path = pathOf(error.instancePath);
-    const what = path.length === 0 ? 'the file' : `\`${path.join('.')}\``;
-    problems.push(problemAt(path, `${what} ${error.keyword === 'boolean' ? 'is not a known key' : error.message}`));
+  const misfits = misfitsOf(schema, content);
+  // The one place where what was read gets the type that the schema has told.
+  if (misfits.length === 0) return { ok: true, value: { content: content as Static<S>, problemAt } };
+  return {
+    ok: false,
+    problems: misfits.map(({ path, message }) =>
+      problemAt(path, `${path.length === 0 ? 'the file' : `\`${path.join('.')}\``} ${message}`),
+    ),
+  };
+}
+
+/** One way in which a value does not fit a schema. */
+export interface Misfit {
+  /** Where. A key that is not known is named here, not what holds it. */
+  readonly path: FilePath;
+  /** Keyword of JSON Schema that says so, such as `type`, `enum`, `anyOf`; `additionalProperties` for unknown keys. */
+  readonly keyword: string;
+  /** `must be integer`, `is not a known key`. */
+  readonly message: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+// Our own schemas are not held against the schema of schemas: that takes longer than everything else at start.
+const ajv = new Ajv({ allErrors: true, strict: false, validateSchema: false, meta: false, code: { optimize: false } });
+const validators = new WeakMap<TSchema, ValidateFunction>();
+
+/** Everything that is wrong with a value; empty when it fits. Never throws, whatever the value is. */
+export function misfitsOf(schema: TSchema, content: unknown): readonly Misfit[] {
+  const validate = validators.get(schema) ?? ajv.compile(schema);
+  validators.set(schema, validate);
+  if (validate(content)) return [];
+  const errors = validate.errors ?? [];
+  const misfits = errors.map(misfitOf);
+  return misfits.length > 0
+    ? misfits
+    : [{ path: [], keyword: 'false', message: 'does not fit its schema', params: {} }];
+}
+
+function misfitOf({ instancePath, keyword, message = 'does not fit its schema', params }: ErrorObject): Misfit {
+  const path = pathOf(instancePath);
+  const unknown: unknown = params.additionalProperty;
+  if (keyword === 'additionalProperties' && typeof unknown === 'string') {
+    return { path: [...path, unknown], keyword, message: 'is not a known key', params };
   }
-  return problems.length > 0 ? { ok: false, problems } : first('the file does not fit its schema');
+  if (keyword === 'required') return { path, keyword, message: `must have \`${params.missingProperty}\``, params };
+  return { path, keyword, message, params };
 }
 
 function at(lines: LineCounter, file: string, offset: number, message: string): FileProblem {
@@ -93,9 +149,7 @@ function offsetOf(document: Document, path: FilePath): number {
   let offset = start(node) ?? 0;
   for (const step of path) {
     if (isMap(node)) {
-      const pair = node.items.find(
-        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === `${step}`,
-      );
+      const pair = pairsOf(node).get(`${step}`);
       if (pair === undefined) break;
       offset = start(pair.key) ?? offset;
       node = pair.value;
@@ -105,6 +159,17 @@ function offsetOf(document: Document, path: FilePath): number {
     } else break;
   }
   return offset;
+}
+
+const pairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+
+/** Members by name, worked out once: a file may have a mistake in each of a hundred thousand. */
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  const known =
+    pairs.get(map) ??
+    new Map(map.items.flatMap((item) => (isScalar(item.key) ? [[String(item.key.value), item]] : [])));
+  pairs.set(map, known);
+  return known;
 }
 
 function start(node: unknown): number | undefined {

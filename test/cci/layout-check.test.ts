@@ -29,6 +29,12 @@ test.each<[string, Layout, readonly string[]]>([
   ['a minimum that is too small', layout(1, null, [u(2, 'a')]), ['min 1 is less than the 2 bytes of its fields']],
   ['a maximum below the minimum', layout(2, 1, [u(2, 'a')]), ['max 1 is less than min 2']],
   ['a name that would be a prototype', of(u(1, '__proto__')), ['__proto__: is not a lower-case name']],
+  ['a name of every object', of(u(1, 'constructor')), ['constructor: is a name that every object has']],
+  [
+    'a part with a name of every object',
+    of(bits(1, 'a', { constructor: [0, 0] as never })),
+    ['a: part constructor has a name that every object has'],
+  ],
   ['a name twice', of(u(1, 'a'), u(1, 'a')), ['a: appears twice']],
   ['an unknown code table', of(u(1, 'a', { enum: wrongEnum })), ['a: there is no enum no_such_table']],
   ['a code of 64 bits', of(u(8, 'a', { enum: 'vcs_state' })), ['a: 64 bits are too many for a code']],

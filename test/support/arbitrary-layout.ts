@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import {
   type BitRange,
   type BitsField,
-  type EnumName,
+  type EnumRef,
   enumCode,
   enumNames,
   enumText,
@@ -132,7 +132,7 @@ function partValue([low, high, codes]: BitRange, side: Side): fc.Arbitrary<Field
   return number(0, 2 ** (high - low + 1) - 1);
 }
 
-function code(name: EnumName, max: number, side: Side): fc.Arbitrary<FieldScalar> {
+function code(name: EnumRef, max: number, side: Side): fc.Arbitrary<FieldScalar> {
   // A code table may be wider than the part that uses it: the severity of an event has two bits, `event_log` five names.
   const named = fc.constantFrom(...enumNames(name).filter((text) => (enumCode(name, text) ?? 0) <= max));
   const any = number(0, max).map((value) => enumText(name, value) ?? value);

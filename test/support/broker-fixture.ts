@@ -9,9 +9,9 @@ import {
   parseTopology,
 } from '../../src/backend/emulator/index.ts';
 import type { Backend, CciReply, CciRequest } from '../../src/backend/index.ts';
-import { issueDevelopmentToken } from '../../src/broker/auth/index.ts';
+import { issueDevelopmentToken, type Revocations } from '../../src/broker/auth/index.ts';
 import type { CommandAnswer, CommandRequest, CoreApi, CoreResult, Credential } from '../../src/broker/core-api.ts';
-import { startBroker } from '../../src/broker/start.ts';
+import { type StartOverrides, startBroker } from '../../src/broker/start.ts';
 
 /** Everything that one broker is made of. What is left out is as the example configuration has it. */
 export interface BrokerParts {
@@ -25,6 +25,17 @@ export interface BrokerParts {
   readonly rawCommands?: 'off' | 'taints-this-switch';
   readonly rawAllowAll?: boolean;
   readonly lockdown?: 'none' | 'integrity' | 'confidentiality';
+  readonly policyReload?: 'watch' | 'manual';
+  readonly crosscheck?: 'off' | 'sampled';
+  /** Reviewed vendor commands: slug to the text of `commands.d/SLUG.yaml`. */
+  readonly commands?: ReadonlyMap<string, string>;
+  /** Put between the decision and the policy engine. */
+  readonly wrapEngine?: StartOverrides['wrapEngine'];
+  readonly crosscheckIntervalMs?: number;
+  /** Pause between two looks at the event logs; 0, the default: they are left alone. */
+  readonly eventsPollMs?: number;
+  /** Pause between two readings of the fabric that nobody asked for. Default 0: none. */
+  readonly rereadMs?: number;
   /** Further lines of `broker.yaml`. */
   readonly moreConfig?: string;
   /** Default: every background operation ends at once. */
@@ -33,6 +44,7 @@ export interface BrokerParts {
   readonly clock?: () => number;
   /** Called before each request reaches the emulated switch; may throw to fail it. */
   readonly onRequest?: (request: CciRequest, emulator: EmulatorBackend) => void;
+  readonly revocations?: Revocations;
   /** Puts something between the broker and the spy: for tests that sabotage or inject faults. */
   readonly wrap?: (backend: Backend) => Backend;
 }
@@ -45,11 +57,15 @@ export interface BrokerFixture extends AsyncDisposable {
   /** Requests that reached the device, oldest first. Empty it as you like. */
   readonly requests: CciRequest[];
   readonly directory: string;
+  /** Everything recorded so far is on the disk, or will never be. */
+  flushJournal(): Promise<void>;
   /** A token of the development issuer. Without `scopes` it has every one that commands need. */
   credential(tenant: string, token?: TokenWish): Promise<Credential>;
   submit(credential: Credential, request: CommandRequest): Promise<CoreResult<CommandAnswer>>;
   /** Waits until no background operation runs and the broker has read what it wants to know. */
   settle(): Promise<void>;
+  /** Ends the broker and starts another one over the same switch and state. @param between while none runs */
+  restart(between?: () => unknown): Promise<BrokerFixture>;
   close(): Promise<void>;
 }
 
@@ -103,6 +119,10 @@ export async function startBrokerFixture(parts: BrokerParts): Promise<BrokerFixt
   for (const [tenant, rows] of parts.grants) {
     await writeFile(join(directory, 'policies', 'tenants', `${tenant}.csv`), rows);
   }
+  for (const [slug, text] of parts.commands ?? []) {
+    await mkdir(join(directory, 'policies', 'commands.d'), { recursive: true });
+    await writeFile(join(directory, 'policies', 'commands.d', `${slug}.yaml`), text);
+  }
   await writeFile(join(directory, 'fabric.yaml'), parts.fabric);
   await writeFile(join(directory, 'topology.yaml'), parts.topology);
   await writeFile(join(directory, 'broker.yaml'), brokerYaml(parts));
@@ -118,9 +138,22 @@ export async function startBrokerFixture(parts: BrokerParts): Promise<BrokerFixt
     requests.push({ opcode: request.opcode, payload: request.payload.slice() });
     parts.onRequest?.(request, device);
   });
+  return startOver(parts, directory, device, spy, requests);
+}
+
+async function startOver(
+  parts: BrokerParts,
+  directory: string,
+  device: EmulatorBackend,
+  spy: SpyBackend,
+  requests: CciRequest[],
+): Promise<BrokerFixture> {
   const running = await startBroker(join(directory, 'broker.yaml'), {
     wrapBackend: () => parts.wrap?.(spy) ?? spy,
+    ...(parts.wrapEngine === undefined ? {} : { wrapEngine: parts.wrapEngine }),
+    ...(parts.crosscheckIntervalMs === undefined ? {} : { crosscheckIntervalMs: parts.crosscheckIntervalMs }),
     log: pino({ level: 'silent' }),
+    ...(parts.revocations === undefined ? {} : { revocations: parts.revocations }),
   }).catch(async (error: unknown) => {
     await rm(directory, { recursive: true, force: true });
     throw error;
@@ -148,9 +181,15 @@ export async function startBrokerFixture(parts: BrokerParts): Promise<BrokerFixt
     device,
     requests,
     directory,
+    flushJournal: () => running.flushJournal().catch(() => undefined),
     credential,
     submit: (caller, request) => core.submit(caller, 'sw0', request),
     settle: () => settled(core, watcher, requests),
+    restart: async (between) => {
+      await running.close();
+      await between?.();
+      return startOver(parts, directory, device, spy, requests);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -162,12 +201,15 @@ function brokerYaml(parts: BrokerParts): string {
     'http: { host: 127.0.0.1, port: 0 }',
     'state_directory: state',
     'fabric: fabric.yaml',
-    'policy: { directory: policies }',
+    // Files of a test change when it says so, and no second engine runs beside unless it asks for it.
+    `policy: { directory: policies, reload: ${parts.policyReload ?? 'manual'}, crosscheck: ${parts.crosscheck ?? 'off'} }`,
     "issuers: [{ kind: development, tenants: ['*', fabric] }]",
     `lockdown: { level: ${parts.lockdown ?? 'none'} }`,
     `raw_commands: ${parts.rawCommands ?? 'off'}`,
     `raw_allow_all: ${parts.rawAllowAll ?? false}`,
     'log: { level: silent }',
+    `topology: { reread_ms: ${parts.rereadMs ?? 0} }`,
+    `events: { poll_ms: ${parts.eventsPollMs ?? 0} }`,
     'switches:',
     '  sw0:',
     '    backend: { kind: emulator, topology: topology.yaml }',

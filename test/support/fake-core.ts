@@ -68,6 +68,7 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
       const reply = { category: 'response', background: false, returnCode: 0, vendorStatus: 0 } as const;
       return answered({ payload, message: encodeMessage({ ...reply, tag, opcode, payload }) });
     },
+    cancel: async () => {},
     decide: async (credential) =>
       authenticated(credential, { requestId: 'req-1', verdict: 'allow', class: 'audited', snapshot: 'abc' }),
     whoami: async (credential) =>
@@ -81,6 +82,7 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
         expiresAtMs: 1_800_000_000_000,
         owns: ['/switches/sw0/ports/2', '/switches/sw0/vcss/0'],
         roles: ['role:operator'],
+        limits: { weight: 1, concurrent: { limit: 256, used: 0 } },
       }),
     switches: async (credential) =>
       authenticated(credential, [
@@ -102,6 +104,7 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
         : refused('ENOENT'),
     operations: async (credential) => authenticated(credential, []),
     operation: async () => refused('ENOENT'),
+    events: async (credential) => authenticated(credential, { events: [], next: '00000000-0', more: false }),
     posture: async (credential) =>
       authenticated(credential, [
         {
@@ -116,6 +119,19 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
       ]),
     raiseLockdown: async (credential) => (credential.token === GOOD_TOKEN ? refused('EPERM') : refused('EAUTH')),
     taint: async (credential) => authenticated(credential, [{ switch: 'sw0', mask: 0, letters: '-', entries: [] }]),
+    acknowledgeTaint: async (credential) => (credential.token === GOOD_TOKEN ? refused('EPERM') : refused('EAUTH')),
+    topology: async (credential, name) =>
+      name === 'sw0'
+        ? authenticated(credential, {
+            switch: 'sw0',
+            known: true,
+            accepted: false,
+            ports: [{ id: 2, role: 'dsp', device: 'sld', lds: 0 }],
+            vcss: [{ id: 0, usp: 0, vppbs: [{ kind: 'port', port: 2 }, { kind: 'unbound' }] }],
+            differences: [{ what: 'port 2', before: 'dsp, none', after: 'dsp, sld', atMs: 1_700_000_000_000 }],
+          })
+        : refused('ENOENT'),
+    acceptTopology: async (credential) => (credential.token === GOOD_TOKEN ? refused('EPERM') : refused('EAUTH')),
     reloadPolicy: async (credential) => authenticated(credential, { snapshot: 'abc', rules: 12 }),
     readiness: async () => ({ ready: true, checks: [{ name: 'journal', ok: true, detail: 'writable' }] }),
     metrics: async () => '# TYPE cci_fake counter\ncci_fake 1\n',
@@ -127,9 +143,13 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
 function recorded(core: CoreApi, calls: Call[]): CoreApi {
   const keep = (call: Call) => void calls.push(call);
   return {
-    submit: (credential, name, request) => {
-      keep({ method: 'submit', credential, switch: name, request });
-      return core.submit(credential, name, request);
+    submit: (credential, name, request, options) => {
+      keep({ method: 'submit', credential, switch: name, request, arguments: [options] });
+      return core.submit(credential, name, request, options);
+    },
+    cancel: (handle) => {
+      keep({ method: 'cancel', arguments: [handle] });
+      return core.cancel(handle);
     },
     decide: (credential, name, request) => {
       keep({ method: 'decide', credential, switch: name, request });
@@ -155,6 +175,10 @@ function recorded(core: CoreApi, calls: Call[]): CoreApi {
       keep({ method: 'operation', credential, switch: name, arguments: [id] });
       return core.operation(credential, name, id);
     },
+    events: (credential, name, query) => {
+      keep({ method: 'events', credential, switch: name, arguments: [query] });
+      return core.events(credential, name, query);
+    },
     posture: (credential) => {
       keep({ method: 'posture', credential });
       return core.posture(credential);
@@ -162,6 +186,18 @@ function recorded(core: CoreApi, calls: Call[]): CoreApi {
     raiseLockdown: (credential, level, reason) => {
       keep({ method: 'raiseLockdown', credential, arguments: [level, reason] });
       return core.raiseLockdown(credential, level, reason);
+    },
+    acknowledgeTaint: (credential, letter, scope, reason) => {
+      keep({ method: 'acknowledgeTaint', credential, arguments: [letter, scope, reason] });
+      return core.acknowledgeTaint(credential, letter, scope, reason);
+    },
+    topology: (credential, name) => {
+      keep({ method: 'topology', credential, switch: name });
+      return core.topology(credential, name);
+    },
+    acceptTopology: (credential, name, reason, picture) => {
+      keep({ method: 'acceptTopology', credential, switch: name, arguments: [reason, picture] });
+      return core.acceptTopology(credential, name, reason, picture);
     },
     taint: (credential) => {
       keep({ method: 'taint', credential });
@@ -172,7 +208,7 @@ function recorded(core: CoreApi, calls: Call[]): CoreApi {
       return core.reloadPolicy(credential);
     },
     readiness: () => core.readiness(),
-    metrics: () => core.metrics(),
+    metrics: (credential) => core.metrics(credential),
   };
 }
 

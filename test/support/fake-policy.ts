@@ -1,5 +1,5 @@
 import type { Component, Hop } from '../../src/cci/index.ts';
-import { rowBySlug } from '../../src/cci/index.ts';
+import { builtinCommands, rowBySlug } from '../../src/cci/index.ts';
 import type {
   Binding,
   CommandRef,
@@ -63,6 +63,9 @@ export function fakeFabric(spec: FabricSpec): Fabric {
   };
   const ownerOf = (path: ResourcePath): string | undefined => {
     if (!exists(path)) return undefined;
+    const host = /^(.*)\/hosts\/(\d+)$/.exec(path);
+    const ofLd = host === null ? undefined : owners.get(`${host[1]}/lds/${host[2]}`);
+    if (ofLd !== undefined) return ofLd;
     for (let at: string = path; at.length > 0; at = at.slice(0, at.lastIndexOf('/'))) {
       const owner = owners.get(at);
       if (owner !== undefined) return owner;
@@ -90,7 +93,9 @@ export const exampleSpec: FabricSpec = {
 };
 
 export interface TopologySpec {
-  readonly devices: Readonly<Record<number, { device: DeviceKind; ldCount?: number; role?: 'usp' | 'dsp' }>>;
+  readonly devices: Readonly<
+    Record<number, { device: DeviceKind; ldCount?: number; role?: 'usp' | 'dsp'; beside?: readonly number[] }>
+  >;
   readonly vcss: Readonly<Record<number, { usp: number; vppbs: readonly Binding[] }>>;
   readonly known?: boolean;
   readonly switchCci?: TopologyView['switchCci'];
@@ -146,9 +151,15 @@ export function fakeTopology(spec: TopologySpec): TopologyView {
     version: 7,
     known: spec.known ?? true,
     ports: new Map(
-      Object.entries(spec.devices).map(([id, { device, ldCount, role }]) => [
+      Object.entries(spec.devices).map(([id, { device, ldCount, role, beside }]) => [
         Number(id),
-        { id: Number(id), role: role ?? 'dsp', device, ldCount: ldCount ?? 0 },
+        {
+          id: Number(id),
+          role: role ?? 'dsp',
+          device,
+          ldCount: ldCount ?? 0,
+          ...(beside === undefined ? {} : { beside }),
+        },
       ]),
     ),
     vcss: new Map(Object.entries(spec.vcss).map(([id, vcs]) => [Number(id), { id: Number(id), ...vcs }])),
@@ -277,6 +288,7 @@ export function fakeEngine(
     counters: { rules: grants.length, tenants: fabric.tenants.length, roles: 1 },
     fabric,
     loosened: [],
+    commands: builtinCommands,
     asked,
     mandatory: (facts) => {
       asked.push(facts);

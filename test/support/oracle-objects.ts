@@ -7,6 +7,8 @@ export interface Ground {
   readonly devices: ReadonlyMap<number, number>;
   /** `vcs.vppb` to what is bound there; a vPPB that changes hands is `changing`. */
   readonly bindings: ReadonlyMap<string, Bound>;
+  /** `port/tag`, the tag in hex, to the tenant in whose turn it first was there. */
+  readonly tags?: ReadonlyMap<string, string>;
 }
 export type Bound = { readonly port: number; readonly ld: number | undefined } | 'unbound' | 'changing';
 
@@ -31,7 +33,7 @@ const CEL_LOG = '0da9c0b5bf414b788f7996b1623b3f17';
  */
 const OPEN_ON_SWITCH = new Set([0x0001, 0x0002, 0x0003, 0x0005, 0x0300, 0x0400, 0x0402, 0x0405, 0x5100]);
 /** Reads of a shared device that name no LD: one LD on it is enough. 0401h only for the CEL. */
-const OPEN_ON_MLD = new Set([0x0001, 0x0400, 0x5400, 0x5403, 0x5405]);
+const OPEN_ON_MLD = new Set([0x0001, 0x0400, 0x5400, 0x5403, 0x5405, 0x5600, 0x5608]);
 /** Reads: whoever uses the object does not notice. Everything else may disturb a host. */
 const READS = new Set([
   0x0001, 0x0002, 0x0003, 0x0100, 0x0104, 0x0200, 0x0300, 0x0400, 0x0401, 0x0402, 0x0405, 0x0500, 0x0501, 0x4000,
@@ -90,7 +92,13 @@ function onSwitch(world: World, opcode: number, payload: Uint8Array): readonly N
 /** The component behind a port: an SLD, or the FM-owned LD that stands for all LDs of an MLD. */
 function onDevice(world: World, port: number, opcode: number, payload: Uint8Array): readonly Named[] {
   const lds = world.ground.devices.get(port);
-  if (lds === undefined || lds === 0) return [touchPort(world, port), ...disturbed(world, port, undefined, opcode)];
+  if (lds === undefined || lds === 0) {
+    return [
+      touchPort(world, port),
+      ...tagsIn(world, port, opcode, payload),
+      ...disturbed(world, port, undefined, opcode),
+    ];
+  }
   const [a = 0, b = 0] = payload;
   if (OPEN_ON_MLD.has(opcode) || (opcode === 0x0401 && isCel(payload))) return [shared(world, port)];
   switch (opcode) {
@@ -106,12 +114,49 @@ function onDevice(world: World, port: number, opcode: number, payload: Uint8Arra
     case 0x5409:
       return writeRange(world, port, b, Math.max(a, payload.length - 2), opcode);
     case 0x5501:
-    case 0x5601:
     case 0x5603:
       return [touchPort(world, port)];
+    case 0x5601:
+      return [touchHost(world, port, uint(payload, 0, 2), lds)];
+    case 0x5604:
+    case 0x5605: {
+      const host = uint(payload, 0, 2);
+      const isPlace = ((payload[2] ?? 0) & 0x0f) === (opcode === 0x5604 ? 2 : 1);
+      return [
+        touchHost(world, port, host, lds),
+        ...(isPlace ? wholeDevice(world, port) : []),
+        ...tagsIn(world, port, opcode, payload),
+        ...hostsOf(world, port, host),
+      ];
+    }
+    case 0x5606:
+    case 0x5607:
+      return tagsIn(world, port, opcode, payload);
     default:
       return [...wholeDevice(world, port), ...disturbed(world, port, undefined, opcode)];
   }
+}
+
+/** Host h of an MLD is that of its LD h; there are no others but the port owner's. */
+function touchHost(world: World, port: number, host: number, lds: number): Named {
+  return host < lds ? touchLd(world, port, host) : touchPort(world, port);
+}
+
+/** Tags that a command names: those that are there must be the caller's, and some must be there. */
+function tagsIn({ ground }: World, port: number, opcode: number, payload: Uint8Array): readonly Named[] {
+  if (opcode < 0x5604 || opcode > 0x5607) return [];
+  const at = opcode >= 0x5606 ? [0] : [12];
+  const policy = (payload[2] ?? 0) & 0x0f;
+  if (opcode === 0x5604 && policy === 2) for (let i = 0; i < uint(payload, 28, 4); i++) at.push(32 + i * 40 + 16);
+  const mustExist = opcode >= 0x5606 || (opcode === 0x5604 && policy === 3);
+  return at.flatMap((offset): readonly Named[] => {
+    const tag = Array.from(payload.subarray(offset, offset + 16), (byte) => byte.toString(16).padStart(2, '0')).join(
+      '',
+    );
+    const owner = ground.tags?.get(`${port}/${tag}`);
+    if (owner !== undefined) return [touch(`tag ${tag} of port ${port}`, owner)];
+    return mustExist && !/^0*$/.test(tag) ? [touch(`tag ${tag} that nobody added`, NOBODY)] : [];
+  });
 }
 
 function onLd(world: World, port: number, ld: number, opcode: number): readonly Named[] {

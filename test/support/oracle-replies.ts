@@ -167,9 +167,35 @@ function onDevice(view: View, port: number, opcode: number, reply: Uint8Array): 
       return positional(view, port, reply, { start: 1, count: 0, at: 2, width: 1, masks: [0] });
     case 0x5500:
       return positional(view, port, reply, { start: 4, count: 5, at: 8, width: 1, masks: [0, 0xff] });
+    case 0x5601:
+      return view.wholePort(port) ? [] : leftOver(reply);
+    case 0x5608:
+      return tags(view, port, reply);
     default:
       return [];
   }
+}
+
+/** What is left must be all there is: less would tell of what others have. */
+function leftOver(reply: Uint8Array): readonly string[] {
+  const [extents, left, tags, leftTags] = [16, 12, 8, 4].map((back) => uint(reply, reply.length - back, 4));
+  return [
+    ...(extents === left ? [] : [`${left} of ${extents} extents are left`]),
+    ...(tags === leftTags ? [] : [`${leftTags} of ${tags} tags are left`]),
+  ];
+}
+
+function tags(view: View, port: number, reply: Uint8Array): readonly string[] {
+  const wrong: string[] = [];
+  for (let at = 16; at + 84 <= reply.length; at += 84) {
+    const tag = hex(reply.subarray(at, at + 16));
+    const owner = view.ground.tags?.get(`${port}/${tag}`);
+    if (owner !== undefined && owner !== view.tenant) wrong.push(`tag ${tag} of ${owner}`);
+    for (const host of [...bits(reply.subarray(at + 20, at + 52)), ...bits(reply.subarray(at + 52, at + 84))]) {
+      if (!view.wholePort(port) && !view.ld(port, host)) wrong.push(`host ${host} has tag ${tag}`);
+    }
+  }
+  return wrong;
 }
 
 interface Shape {

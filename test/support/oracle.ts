@@ -29,6 +29,8 @@ function belongs(tenant: string, named: Named): boolean {
 
 /** Reads that the broker makes for itself on the switch. */
 const OWN_READS = new Set([0x0001, 0x0002, 0x0400, 0x0401, 0x5100, 0x5101, 0x5200]);
+const IDENTIFY = 0x0001;
+const LD_INFO = 0x5400;
 const SUPPORTED_LOGS = 0x0400;
 const GET_LOG = 0x0401;
 
@@ -41,6 +43,11 @@ export function isOwnRead(tenant: string, asked: Terminal, sent: Terminal, own: 
   if (sent.path.length === 0) {
     if (asked.kind === 'terminal' && asked.path.length === 0 && asked.opcode === sent.opcode) return false;
     return OWN_READS.has(sent.opcode);
+  }
+  // Who is behind a port, and how many LDs that is: asked of all ports when something may have changed there.
+  if (sent.path.length === 1 && (sent.opcode === IDENTIFY || sent.opcode === LD_INFO)) {
+    const same = asked.kind === 'terminal' && JSON.stringify(asked.path) === JSON.stringify(sent.path);
+    return !(same && asked.opcode === sent.opcode);
   }
   // A CEL below a port, read so that a command of this tenant on that very path can be decided.
   if (sent.opcode !== SUPPORTED_LOGS && sent.opcode !== GET_LOG) return false;

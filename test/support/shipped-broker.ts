@@ -57,13 +57,16 @@ export const bindOwn: CommandRequest = {
   params: { vcs_id: 0, vppb_id: 2, physical_port_id: 3, ld_id: 1 },
 };
 
-/** The records of a fixture's journal, oldest first. */
+/** The records of a fixture's journal, oldest first, without the checkpoints that the journal makes for itself. */
 export async function journalOf(broker: BrokerFixture): Promise<readonly { readonly [key: string]: unknown }[]> {
+  await broker.flushJournal();
   const folder = join(broker.directory, 'state', 'journal');
-  const [name] = (await readdir(folder)).filter((file) => file.endsWith('.jsonl'));
-  const text = await readFile(join(folder, name ?? ''), 'utf8');
-  return text
+  const names = (await readdir(folder)).filter((file) => file.endsWith('.jsonl')).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+  return texts
+    .join('')
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line));
+    .map((line) => JSON.parse(line))
+    .filter(({ kind }) => kind !== 'checkpoint');
 }

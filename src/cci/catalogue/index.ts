@@ -28,7 +28,16 @@ import { set57 } from './set-57-pbr-switch.ts';
 import { set58 } from './set-58-global-memory-access-endpoint.ts';
 import { set59 } from './set-59-global-memory-access-endpoint-management.ts';
 
-export type { CommandRow, Component, Scope, SizeRange, Support } from './row.ts';
+export type {
+  CommandRow,
+  Component,
+  Review,
+  Scope,
+  SizeRange,
+  Support,
+  Touches,
+  VendorTerms,
+} from './row.ts';
 
 /** Every command of CXL r3.1 that a Switch CCI or a component behind it can be sent, ascending by opcode. */
 export const catalogue = [

@@ -23,6 +23,35 @@ export interface SizeRange {
   readonly max: number | null;
 }
 
+/** What a reviewed vendor command touches: the switch itself, all that is at the end of a tunnel, or what fields name. */
+export type Touches =
+  | { readonly kind: 'switch' }
+  | { readonly kind: 'path-end' }
+  | { readonly kind: 'port'; readonly port: string }
+  | { readonly kind: 'ld'; readonly port: string; readonly ld: string }
+  | { readonly kind: 'vcs'; readonly vcs: string }
+  | { readonly kind: 'vppb'; readonly vcs: string; readonly vppb: string };
+
+/** Who answers for a reviewed vendor command. */
+export interface Review {
+  readonly reviewer: string;
+  /** `2026-11-02` */
+  readonly date: string;
+  /** The vendor's document that the layout was read from. */
+  readonly reference: string;
+  readonly reason: string;
+}
+
+/** What a reviewed vendor row says beside the columns of the catalogue (R20). */
+export interface VendorTerms {
+  readonly review: Review;
+  readonly touches: Touches;
+  /** `none`: the reply tells of nothing but what is touched. `possible`: nobody said so. */
+  readonly ownerData: 'none' | 'possible';
+  /** The whole definition as JSON text: two rows say the same where this is the same. */
+  readonly definition: string;
+}
+
 /**
  * One command. The table of these rows *is* the policy's ground: an opcode without a verified row is raw (R1).
  */
@@ -58,6 +87,13 @@ export interface CommandRow<
   readonly notOffered?: string;
   /** Kept for the broker itself, EBUSY for everybody else (R4); the text says why. */
   readonly claimed?: string;
+  /**
+   * On the switch's own CCI the broker answers it from what it keeps for the caller's tenant, and the device never sees
+   * it; the text says what that is. There a claim does not refuse it.
+   */
+  readonly virtual?: string;
+  /** Only on commands of a vendor that the policy describes, C000h and above (R20). */
+  readonly vendor?: VendorTerms;
   readonly request: Q;
   readonly response: P;
   /** Sizes of a row without layouts. */

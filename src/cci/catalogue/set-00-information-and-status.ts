@@ -87,6 +87,7 @@ export const set00 = [
     radius: 'whole-switch',
     scope: 0,
     claimed: 'the limit is shared by all who use the CCI',
+    virtual: "sets the limit of the replies to the caller's own tenant",
     request: layout(1, 1, [u(1, 'response_message_limit', { min: 8, max: 10, help: '2^n bytes' })]),
     response: layout(1, 1, [u(1, 'response_message_limit', { help: '2^n bytes' })]),
   }),

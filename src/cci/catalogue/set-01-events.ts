@@ -19,6 +19,7 @@ export const set01 = [
     radius: 'query-only',
     // Records of all tenants come back; the broker attributes and filters each, so nobody gets the raw reply.
     scope: 0,
+    virtual: 'each tenant has event logs of his own, with the records that concern him',
     request: layout(1, 1, [u(1, 'event_log', { enum: 'event_log', target: 'event-log' })]),
     response: layout(32, 8388512, [
       bits(1, 'flags', { overflow: [0, 0], more_event_records: [1, 1] }),
@@ -46,6 +47,7 @@ export const set01 = [
     radius: 'whole-switch',
     scope: 0,
     claimed: 'events are drained by the broker alone',
+    virtual: "clears the caller's own event logs",
     request: layout(6, 516, [
       u(1, 'event_log', { enum: 'event_log', target: 'event-log' }),
       bits(1, 'clear_event_flags', { clear_all_events: [0, 0] }),

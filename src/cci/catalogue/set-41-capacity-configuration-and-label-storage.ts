@@ -58,10 +58,10 @@ export const set41 = [
     mutating: false,
     effects: 0x0000,
     radius: 'query-only',
-    // Labels describe the data of the host: debug read.
+    // Labels describe the data of the host: debug read, and not for the journal.
     scope: 1,
     request: layout(8, 8, [u(4, 'offset'), u(4, 'length')]),
-    response: layout(0, null, [bytes('data', 'rest')]),
+    response: layout(0, null, [bytes('data', 'rest', { secret: true })]),
   }),
   row({
     opcode: 0x4103,
@@ -79,7 +79,7 @@ export const set41 = [
     scope: 2,
     // Never raw in the kernel (R7): the label area belongs to the host's own tools.
     grant: 'slug-only',
-    request: layout(8, null, [u(4, 'offset'), reserved(4), bytes('data', 'rest')]),
+    request: layout(8, null, [u(4, 'offset'), reserved(4), bytes('data', 'rest', { secret: true })]),
     response: empty,
   }),
 ] as const;

@@ -2,9 +2,8 @@ import { bitmap, bits, bytes, list, reserved, struct, u, uuid } from '../layout.
 
 // Blocks that several payloads share. Sizes and offsets: CXL r3.1 sections 7.6.7, 8.2.9.
 
-/** 16 bytes. */
-export const portInfoBlock = struct('port_info_block', [
-  u(1, 'port_id'),
+/** 14 bytes: the state of a port, in the port information block and in the event that tells of a change. */
+export const portState = struct('port_state', [
   bits(1, 'current_port_configuration_state', { state: [0, 3, 'port_configuration_state'], gae_support: [4, 4] }),
   bits(1, 'connected_device_mode', { mode: [0, 3, 'connected_device_mode'] }),
   reserved(1),
@@ -36,6 +35,12 @@ export const portInfoBlock = struct('port_info_block', [
     prsnt_present: [2, 2],
     power_control_off: [3, 3],
   }),
+]);
+
+/** 16 bytes. */
+export const portInfoBlock = struct('port_info_block', [
+  u(1, 'port_id'),
+  ...portState.fields,
   u(1, 'supported_ld_count'),
 ]);
 

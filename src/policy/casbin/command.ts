@@ -1,4 +1,4 @@
-import { hex16, rowByOpcode, type Scope } from '../../cci/index.ts';
+import { builtinCommands, type CommandTable, hex16, type Scope, VENDOR_FIRST } from '../../cci/index.ts';
 import type { CommandRef } from '../engine.ts';
 import type { CommandClass } from '../types.ts';
 
@@ -19,29 +19,35 @@ const classes: readonly string[] = ['allowlisted', 'audited', 'raw'] satisfies r
  * @throws RangeError for a reference that contradicts itself or the catalogue. INVARIANT: such a command is never decided,
  * because a rule for the one reading would be applied to the other.
  */
-export function commandOf(ref: CommandRef): Command {
+export function commandOf(ref: CommandRef, commands: CommandTable = builtinCommands): Command {
   const { opcode, scope } = ref;
   if (!Number.isInteger(opcode) || opcode < 0 || opcode > 0xffff) throw new RangeError('opcode is not 16 bits');
   if (!Number.isInteger(scope) || scope < 0 || scope > 3) throw new RangeError('scope is not 0..3');
   if (!classes.includes(ref.class)) throw new RangeError('unknown class');
-  const row = rowByOpcode(opcode);
+  const row = commands.rowByOpcode(opcode);
   if (row !== undefined && ((ref.slug ?? row.slug) !== row.slug || (ref.set ?? row.set) !== row.set)) {
     throw new RangeError(`${hex16(opcode)} is \`${row.slug}\``);
   }
   const slug = row?.slug ?? ref.slug;
   const set = row?.set ?? ref.set;
   if (slug === '' || set === '' || /\s/.test(`${slug}${set}`)) throw new RangeError('slug or set is not one word');
-  return { opcode, slug, set, class: ref.class, scope, grant: strictest(ref.grant, grantOf(opcode)) };
+  return { opcode, slug, set, class: ref.class, scope, grant: strictest(ref.grant, grantOf(opcode, commands)) };
 }
 
 /** How an opcode can be granted, by the catalogue alone. */
-export function grantOf(opcode: number): Command['grant'] {
+export function grantOf(opcode: number, commands: CommandTable = builtinCommands): Command['grant'] {
   const set = opcode >> 8;
   // Passphrases and security protocols: the whole sets, opcodes without a row too. 0000h is never sent (R13).
   if (opcode === 0 || set === 0x45 || set === 0x46) return 'never';
-  const row = rowByOpcode(opcode);
-  if (row?.claimed !== undefined || row?.notOffered !== undefined) return 'never';
+  const row = commands.rowByOpcode(opcode);
+  // A claim that leaves a command of each tenant's own behind can be granted: that one.
+  if ((row?.claimed !== undefined && row.virtual === undefined) || row?.notOffered !== undefined) return 'never';
   return row?.grant ?? 'any';
+}
+
+/** A reviewed command of a vendor, as the typed command that it is: whatever of that range is not raw. */
+export function isReviewed({ opcode, class: commandClass }: Command): boolean {
+  return opcode >= VENDOR_FIRST && commandClass !== 'raw';
 }
 
 function strictest(a: CommandRef['grant'], b: Command['grant']): Command['grant'] {

@@ -1,3 +1,4 @@
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
 import type { CommandRef, MandatoryDenial, MandatoryFacts, RuleEngine } from '../engine.ts';
 import { isCallerName } from '../names.ts';
 import type { Counters, Fabric, GrantVerdict, Principal, ResourcePath } from '../types.ts';
@@ -22,7 +23,7 @@ export interface EngineInput {
 /** Builds a snapshot's engine aside, in slices, while another one serves. */
 export async function createEngine(input: EngineInput): Promise<RuleEngine> {
   const slices = new Slices();
-  const verdicts = await Verdicts.create(input.rules.links, input.fabric, slices);
+  const verdicts = await Verdicts.create(input.rules.links, input.fabric, slices, input.rules.commands);
   const index = await GrantIndex.build(input.rules.grants, slices);
   return new CasbinEngine(input, verdicts, index, await RoleGraph.build(input.rules.links, slices));
 }
@@ -31,6 +32,7 @@ class CasbinEngine implements RuleEngine {
   readonly id: string;
   readonly fabric: Fabric;
   readonly loosened: readonly string[];
+  readonly commands: CommandTable;
   readonly counters: Counters;
   readonly #verdicts: Verdicts;
   readonly #index: GrantIndex;
@@ -44,9 +46,10 @@ class CasbinEngine implements RuleEngine {
     this.id = id;
     this.fabric = fabric;
     this.loosened = rules.loosened;
+    this.commands = rules.commands ?? builtinCommands;
     this.#verdicts = verdicts;
     this.#index = index;
-    this.#gate = new MandatoryGate(verdicts, rules.mandatory);
+    this.#gate = new MandatoryGate(verdicts, rules.mandatory, this.commands);
     this.#graph = graph;
     this.#tenants = new Set(fabric.tenants);
     this.#grants = rules.grants;
@@ -90,7 +93,7 @@ class CasbinEngine implements RuleEngine {
       roles: new Set(this.roles(principal)),
       resource,
       isOwn: this.fabric.ownerOf(resource) === principal.tenant,
-      command: commandOf(command),
+      command: commandOf(command, this.commands),
       deniedBy: verdict.rule,
     });
   }
@@ -114,7 +117,7 @@ class CasbinEngine implements RuleEngine {
     resource: ResourcePath,
     ref: CommandRef,
   ): GrantVerdict {
-    const command = commandOf(ref);
+    const command = commandOf(ref, this.commands);
     const isOwn = this.fabric.ownerOf(resource) === tenant;
     const candidates = this.#index.candidates(tenant, roles, resource, isOwn, command);
     if (candidates.length === 0) return { resource, allowed: false };

@@ -1,4 +1,4 @@
-import type { Command } from './command.ts';
+import { type Command, isReviewed } from './command.ts';
 import { coversPath, OWN } from './resource.ts';
 import { type GrantRule, grantText, sourceOf } from './rules.ts';
 import { reaches } from './selector.ts';
@@ -69,5 +69,6 @@ function missingOf({ row: [role, , resource, command] }: GrantRule, fit: Fit, in
 function limitOf(command: Command): string {
   if (command.grant === 'never') return "this command can't be granted";
   if (command.class === 'raw') return 'a raw command is granted by its opcode alone';
+  if (isReviewed(command)) return 'a reviewed vendor command is granted by its slug; the opcode grants it raw';
   return 'this command is granted by its slug alone';
 }

@@ -1,3 +1,4 @@
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
 import { lockdownLevels, taintBits } from '../../taint/index.ts';
 import { conditions } from '../engine.ts';
 import { visible } from '../load/error.ts';
@@ -113,12 +114,15 @@ export interface CommandColumn {
   readonly conditions: readonly RowCondition[];
 }
 
-export function parseCommandColumn(text: string): CommandColumn | ColumnProblem {
+export function parseCommandColumn(
+  text: string,
+  commands: CommandTable = builtinCommands,
+): CommandColumn | ColumnProblem {
   const [left = '', right, ...more] = text.split(' if ');
   if (more.length > 0) return problem('two `if` in one row', 'join conditions with ` and `');
   const selectors: MandatorySelector[] = [];
   for (const word of left.split('|')) {
-    const selector = word === '*' ? ({ kind: 'any' } as const) : parseSelector(word);
+    const selector = word === '*' ? ({ kind: 'any' } as const) : parseSelector(word, commands);
     if ('code' in selector) return { code: 'unknown-command', message: selector.message, help: selector.help };
     selectors.push(selector);
   }

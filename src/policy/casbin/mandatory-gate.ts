@@ -1,3 +1,4 @@
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
 import { type LockdownLevel, lockdownLevels, type Profile, type UnderLockdown } from '../../taint/index.ts';
 import { conditions, type MandatoryDenial, type MandatoryFacts } from '../engine.ts';
 import { FABRIC_TENANT } from '../types.ts';
@@ -22,11 +23,13 @@ const restrictions: readonly UnderLockdown[] = ['allow', 'reads', 'off'];
 export class MandatoryGate {
   readonly #verdicts: Verdicts;
   readonly #rules: readonly MandatoryRule[];
+  readonly #commands: CommandTable;
   readonly #byRow: ReadonlyMap<readonly string[], MandatoryRule>;
   #remembered = new Map<number, Map<number, Remembered[]>>();
   #entries = 0;
 
-  constructor(verdicts: Verdicts, rules: readonly MandatoryRule[]) {
+  constructor(verdicts: Verdicts, rules: readonly MandatoryRule[], commands: CommandTable = builtinCommands) {
+    this.#commands = commands;
     this.#verdicts = verdicts;
     this.#rules = rules;
     this.#byRow = new Map(rules.map((rule) => [rule.row, rule]));
@@ -36,7 +39,7 @@ export class MandatoryGate {
   denials(facts: MandatoryFacts): readonly MandatoryDenial[] {
     const present = presentConditions(facts);
     const key = packed(facts, present);
-    const command = commandOf(facts.command);
+    const command = commandOf(facts.command, this.#commands);
     const text = commandText(command);
     const known = this.#remembered
       .get(key)

@@ -6,7 +6,7 @@ import {
   newEnforcer,
   newModelFromString,
 } from 'casbin';
-import { type CommandRow, catalogue, rowByOpcode } from '../../cci/index.ts';
+import { builtinCommands, type CommandRow, type CommandTable } from '../../cci/index.ts';
 import type { CommandRef, MandatoryFacts } from '../engine.ts';
 import type { Fabric, GrantVerdict, Principal, ResourcePath } from '../types.ts';
 import type { MandatoryTexts, PolicyRules } from './rules.ts';
@@ -46,8 +46,21 @@ m2 = applies(r2.facts, p2.number)
 /** Callers whose names are linked in the role manager before it is built anew. */
 const CALLERS_MAX = 10_000;
 
-export async function createReference(rules: PolicyRules, fabric: Fabric): Promise<ReferenceEngine> {
+/** As much of the rules as the reference reads: texts, and where they stand. */
+export interface ReferenceRules {
+  readonly grants: readonly Pick<PolicyRules['grants'][number], 'row' | 'file' | 'line'>[];
+  readonly links: PolicyRules['links'];
+  readonly mandatory: readonly Pick<PolicyRules['mandatory'][number], 'row' | 'file' | 'line'>[];
+  readonly loosened?: readonly string[];
+  readonly commands?: CommandTable;
+}
+
+export async function createReference(
+  rules: ReferenceRules,
+  fabric: Pick<Fabric, 'ownerOf'>,
+): Promise<ReferenceEngine> {
   const enforcer: Enforcer = await newEnforcer(newModelFromString(text));
+  const commands = rules.commands ?? builtinCommands;
   const sources = new Map<string[], { readonly source: string; readonly text: string }>();
   const grants: string[][] = [];
   for (const { row, file, line } of rules.grants) {
@@ -72,7 +85,7 @@ export async function createReference(rules: PolicyRules, fabric: Fabric): Promi
 
   const expansion = new Map<string, (command: CommandRef) => boolean>();
   const expansionOf = (selector: string): ((command: CommandRef) => boolean) => {
-    const known = expansion.get(selector) ?? expand(selector);
+    const known = expansion.get(selector) ?? expand(selector, commands);
     expansion.set(selector, known);
     return known;
   };
@@ -81,7 +94,7 @@ export async function createReference(rules: PolicyRules, fabric: Fabric): Promi
   );
   enforcer.addFunction('speaks', (command: string, pattern: string, effect: string) => {
     const ref = JSON.parse(command) as CommandRef;
-    return expansionOf(pattern)(ref) && (effect !== 'allow' || isGivenBy(pattern, ref));
+    return expansionOf(pattern)(ref) && (effect !== 'allow' || isGivenBy(pattern, ref, commands));
   });
   enforcer.addFunction('applies', (facts: MandatoryFacts, number: string) => {
     const rule = rules.mandatory[Number(number)];
@@ -118,7 +131,7 @@ function assertionOf(enforcer: Enforcer, section: 'p' | 'g', key: string): Asser
   return assertion;
 }
 
-function lies(resource: string, pattern: string, tenant: string, fabric: Fabric): boolean {
+function lies(resource: string, pattern: string, tenant: string, fabric: Pick<Fabric, 'ownerOf'>): boolean {
   if (pattern === 'own') return fabric.ownerOf(resource as ResourcePath) === tenant;
   const hasStar = pattern.endsWith('/*');
   const steps = resource.split('/');
@@ -128,18 +141,20 @@ function lies(resource: string, pattern: string, tenant: string, fabric: Fabric)
 }
 
 /** What an `allow` row can give: its selector's reach without what must be named in one certain way. */
-function isGivenBy(pattern: string, ref: CommandRef): boolean {
-  const row: CommandRow | undefined = rowByOpcode(ref.opcode);
+function isGivenBy(pattern: string, ref: CommandRef, commands: CommandTable): boolean {
+  const row: CommandRow | undefined = commands.rowByOpcode(ref.opcode);
   const isSecurity = /^0x4[56]/.test(`0x${ref.opcode.toString(16).padStart(4, '0')}`);
-  if (ref.opcode === 0 || isSecurity || row?.claimed || row?.notOffered) return false;
+  if (ref.opcode === 0 || isSecurity || (row?.claimed && !row.virtual) || row?.notOffered) return false;
   const marks = [ref.grant, row?.grant];
   if (marks.includes('never')) return false;
   if (ref.class === 'raw') return pattern.startsWith('opcode:') && !marks.includes('slug-only');
+  // The opcode of a reviewed vendor command grants it raw; typed it goes by its names.
+  if (pattern.startsWith('opcode:') && ref.opcode >= 0xc000) return false;
   return !marks.includes('slug-only') || !pattern.includes(':');
 }
 
 /** Writes a selector out: as the opcodes it stands for, or as a question about class or scope. */
-function expand(selector: string): (command: CommandRef) => boolean {
+function expand(selector: string, commands: CommandTable): (command: CommandRef) => boolean {
   const [, kind = '', value = ''] = /^(\w+):(.*)$/.exec(selector) ?? [];
   if (selector === '*') return () => true;
   if (kind === 'class') return (ref) => ref.class === value;
@@ -155,7 +170,7 @@ function expand(selector: string): (command: CommandRef) => boolean {
     const [from = '', to = from] = value.split('-');
     for (let opcode = Number(from); opcode <= Number(to); opcode += 1) opcodes.add(opcode);
   }
-  for (const row of catalogue) {
+  for (const row of commands.rows) {
     if (kind === 'set' ? row.set === value : row.slug === selector) opcodes.add(row.opcode);
   }
   return (ref) => opcodes.has(ref.opcode);

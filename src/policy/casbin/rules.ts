@@ -1,3 +1,4 @@
+import type { CommandTable } from '../../cci/index.ts';
 import type { Errno } from '../types.ts';
 import type { CommandColumn } from './mandatory-columns.ts';
 import type { Effect, Selector } from './selector.ts';
@@ -18,6 +19,9 @@ export interface RoleLink {
   readonly name: string;
   readonly role: string;
   readonly tenant: string;
+  /** Where it stands, for rows that were read from a file. */
+  readonly file?: string;
+  readonly line?: number;
 }
 
 /** The columns of a `p2` row. */
@@ -49,6 +53,8 @@ export interface PolicyRules {
   readonly links: readonly RoleLink[];
   readonly mandatory: readonly MandatoryRule[];
   readonly loosened: readonly string[];
+  /** Commands that grants may name: the catalogue, and what `commands.d` adds. Absent: the catalogue alone. */
+  readonly commands?: CommandTable;
 }
 
 /** `tenants/acme.csv:12`: how every tool and record names a row. */

@@ -1,8 +1,8 @@
-import { catalogue, hex16, rowByOpcode, rowBySlug } from '../../cci/index.ts';
+import { builtinCommands, type CommandTable, hex16 } from '../../cci/index.ts';
 import { closest } from '../load/closest.ts';
 import { visible } from '../load/error.ts';
 import type { CommandClass } from '../types.ts';
-import { type Command, grantOf } from './command.ts';
+import { type Command, grantOf, isReviewed } from './command.ts';
 
 /** What the COMMAND column of a grant selects. */
 export type Selector =
@@ -27,14 +27,25 @@ export interface SelectorProblem {
 const FORMS =
   'write a slug such as `bind-vppb`, `set:virtual-switch`, `class:allowlisted`, `scope:<=1`, `opcode:0xc010` or `opcode:0xc000-0xc0ff`';
 
-const sets: ReadonlySet<string> = new Set(catalogue.map((row) => row.set));
-const slugs: readonly string[] = catalogue.map((row) => row.slug);
+const setsOf = new WeakMap<CommandTable, ReadonlySet<string>>();
 
-/** Parses the form alone; whether anything can be granted with it is `grantProblem`'s question. */
-export function parseSelector(text: string): Selector | SelectorProblem {
+/** Sets that have a command. */
+function setNames(commands: CommandTable): ReadonlySet<string> {
+  const known = setsOf.get(commands) ?? new Set(commands.rows.map((row) => row.set));
+  setsOf.set(commands, known);
+  return known;
+}
+
+/**
+ * Parses the form alone; whether anything can be granted with it is `grantProblem`'s question.
+ *
+ * @param commands what slugs and sets may name: the snapshot's own, so that grants reach reviewed vendor commands
+ */
+export function parseSelector(text: string, commands: CommandTable = builtinCommands): Selector | SelectorProblem {
   const colon = text.indexOf(':');
-  if (colon === -1) return parseSlug(text);
+  if (colon === -1) return parseSlug(text, commands);
   const value = text.slice(colon + 1);
+  const sets = setNames(commands);
   switch (text.slice(0, colon)) {
     case 'set':
       if (sets.has(value)) return { kind: 'set', set: value };
@@ -80,10 +91,13 @@ function parseOpcodes(value: string): Selector | undefined {
   return first <= last ? { kind: 'opcode', first, last } : undefined;
 }
 
-function parseSlug(text: string): Selector | SelectorProblem {
-  const row = rowBySlug(text);
+function parseSlug(text: string, commands: CommandTable): Selector | SelectorProblem {
+  const row = commands.rowBySlug(text);
   if (row !== undefined) return { kind: 'slug', slug: row.slug, opcode: row.opcode };
-  const near = closest(text, slugs);
+  const near = closest(
+    text,
+    commands.rows.map(({ slug }) => slug),
+  );
   return unknown(`unknown command \`${visible(text)}\``, near === undefined ? FORMS : `did you mean \`${near}\`?`);
 }
 
@@ -97,13 +111,18 @@ function suggestion(prefix: string, word: string, candidates: Iterable<string>):
 }
 
 /** Why an `allow` row with this selector would never allow anything, or undefined when it can. */
-export function grantProblem(selector: Selector): SelectorProblem | undefined {
+export function grantProblem(
+  selector: Selector,
+  commands: CommandTable = builtinCommands,
+): SelectorProblem | undefined {
   switch (selector.kind) {
     case 'slug':
-      return slugProblem(selector.slug);
+      return slugProblem(selector.slug, commands);
     case 'set': {
       if (
-        catalogue.some((row) => row.set === selector.set && row.status === 'verified' && grantOf(row.opcode) === 'any')
+        commands.rows.some(
+          (row) => row.set === selector.set && row.status === 'verified' && grantOf(row.opcode, commands) === 'any',
+        )
       )
         return undefined;
       return nothing(
@@ -119,9 +138,9 @@ export function grantProblem(selector: Selector): SelectorProblem | undefined {
       );
     case 'opcode': {
       for (let opcode = selector.first; opcode <= selector.last; opcode += 1) {
-        if (grantOf(opcode) === 'any') return undefined;
+        if (grantOf(opcode, commands) === 'any') return undefined;
       }
-      const row = rowByOpcode(selector.first);
+      const row = commands.rowByOpcode(selector.first);
       if (row?.grant === 'slug-only' && selector.first === selector.last) {
         return nothing(`${hex16(selector.first)} can't be granted by opcode`, `write its slug: \`${row.slug}\``);
       }
@@ -132,11 +151,11 @@ export function grantProblem(selector: Selector): SelectorProblem | undefined {
   }
 }
 
-function slugProblem(slug: string): SelectorProblem | undefined {
-  const row = rowBySlug(slug);
+function slugProblem(slug: string, commands: CommandTable): SelectorProblem | undefined {
+  const row = commands.rowBySlug(slug);
   if (row === undefined) return unknown(`unknown command \`${visible(slug)}\``, FORMS);
-  const because = row.notOffered ?? row.claimed;
-  if (because !== undefined || grantOf(row.opcode) === 'never') {
+  const because = row.notOffered ?? (row.virtual === undefined ? row.claimed : undefined);
+  if (because !== undefined || grantOf(row.opcode, commands) === 'never') {
     const why = because ?? 'security commands are not offered through the broker';
     return { code: 'not-grantable', message: `\`${slug}\` can't be granted: ${why}`, help: 'remove the row' };
   }
@@ -161,12 +180,14 @@ function nothing(message: string, help: string): SelectorProblem {
 
 /**
  * Does a row with this selector speak about this command? A `deny` reaches all that its words say. An `allow` reaches
- * less: `slug-only` commands by their slug, raw ones by opcode, `never` ones not at all.
+ * less: `slug-only` commands by their slug, raw ones by opcode, reviewed vendor ones by anything but their opcode, which
+ * means submitting them raw, `never` ones not at all.
  */
 export function reaches(selector: MandatorySelector, command: Command, effect: Effect): boolean {
   if (effect === 'allow') {
     if (command.grant === 'never') return false;
     if (command.class === 'raw' && selector.kind !== 'opcode') return false;
+    if (selector.kind === 'opcode' && isReviewed(command)) return false;
     if (command.grant === 'slug-only' && selector.kind !== 'slug') return false;
   }
   switch (selector.kind) {

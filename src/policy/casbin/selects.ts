@@ -1,3 +1,4 @@
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
 import { parseCommandText } from './command.ts';
 import { entry, newMap } from './entry.ts';
 import { commandTests, type MandatoryColumn, parseColumn, parseCommandColumn, type Test } from './mandatory-columns.ts';
@@ -13,13 +14,13 @@ export type Selects = (column: string, pattern: string, value: string, effect: s
  * The one function of the matchers. Anchored, linear in the length of its arguments; each pattern is parsed once.
  * INVARIANT: it never guesses. A pattern that the loader would not have let in is an error, so nothing is decided by it.
  */
-export function createSelects(): Selects {
+export function createSelects(commands: CommandTable = builtinCommands): Selects {
   const columns = new Map<string, Map<string, Matcher>>();
   return (column, pattern, value, effect) => {
     if (!isText(pattern) || !isText(value) || !isText(effect)) throw new TypeError(`empty or untyped ${column}`);
     if (column === 'resource') return coversPath(pattern, value);
     const matchers = entry(columns, column, newMap<string, Matcher>);
-    const matcher = entry(matchers, pattern, () => compile(column, pattern));
+    const matcher = entry(matchers, pattern, () => compile(column, pattern, commands));
     return matcher(value, effect);
   };
 }
@@ -28,16 +29,16 @@ function isText(argument: unknown): boolean {
   return typeof argument === 'string' && argument !== '';
 }
 
-function compile(column: string, pattern: string): Matcher {
+function compile(column: string, pattern: string, commands: CommandTable): Matcher {
   switch (column) {
     case 'command': {
-      const selector = parseSelector(pattern);
+      const selector = parseSelector(pattern, commands);
       if (isProblem(selector)) throw new Error(selector.message);
       return (value, effect) => reaches(selector, parseCommandText(value), effect === 'allow' ? 'allow' : 'deny');
     }
     case 'rule':
     case 'facts': {
-      const parsed = parseCommandColumn(pattern);
+      const parsed = parseCommandColumn(pattern, commands);
       if ('code' in parsed) throw new Error(parsed.message);
       const tests = commandTests(parsed);
       return column === 'rule' ? tests.command : tests.facts;

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** Longest stretch of loading between two chances for requests, in milliseconds. */
-const SLICE_MS = 8;
-const STEPS_PER_LOOK = 64;
+const SLICE_MS = 4;
+const STEPS_PER_LOOK = 32;
 
 /** Cuts a long build into slices, so that the event loop keeps serving requests meanwhile. */
 export class Slices {

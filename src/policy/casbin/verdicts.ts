@@ -7,6 +7,7 @@ import {
   newEnforcerWithClass,
   newModelFromString,
 } from 'casbin';
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
 import type { Fabric, ResourcePath } from '../types.ts';
 import { modelText } from './model.ts';
 import { OWN } from './resource.ts';
@@ -89,7 +90,7 @@ export class Verdicts {
   readonly #mandatory: Assertion;
   readonly #roles: CallerRoles;
 
-  private constructor(enforcer: StrictEnforcer, roles: CallerRoles, fabric: Fabric) {
+  private constructor(enforcer: StrictEnforcer, roles: CallerRoles, fabric: Fabric, commands: CommandTable) {
     this.#enforcer = enforcer;
     this.#roles = roles;
     this.#grants = enforcer.definition('p', 'p');
@@ -98,10 +99,15 @@ export class Verdicts {
     this.#mandatory.policy = NOTHING;
     enforcer.definition('g', 'g').rm = roles;
     enforcer.definition('g', 'g2').rm = new Ownership(fabric);
-    enforcer.restrictTo('selects', createSelects());
+    enforcer.restrictTo('selects', createSelects(commands));
   }
 
-  static async create(links: readonly RoleLink[], fabric: Fabric, slices: Slices): Promise<Verdicts> {
+  static async create(
+    links: readonly RoleLink[],
+    fabric: Fabric,
+    slices: Slices,
+    commands: CommandTable = builtinCommands,
+  ): Promise<Verdicts> {
     const enforcer = await newEnforcerWithClass(StrictEnforcer, newModelFromString(modelText));
     const roles = new CallerRoles(ROLE_DEPTH_MAX);
     for (const { name, role, tenant } of links) {
@@ -110,7 +116,7 @@ export class Verdicts {
       const pause = slices.breathe();
       if (pause !== undefined) await pause;
     }
-    return new Verdicts(enforcer as StrictEnforcer, roles, fabric);
+    return new Verdicts(enforcer as StrictEnforcer, roles, fabric, commands);
   }
 
   /** @param rows of `p`, in policy order; at least one */

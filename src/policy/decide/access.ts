@@ -28,6 +28,8 @@ export interface Ownership {
 export function isOwn({ fabric, tenant }: Ownership, target: Target): boolean {
   if (target.absent === true || !fabric.exists(target.path)) return false;
   const { path, recordedOwner } = target;
+  // It is nobody's, wherever it is; that the caller may be there at all is told by the host that gets it.
+  if (target.fresh === true) return true;
   return (recordedOwner === undefined ? fabric.ownerOf(path) : recordedOwner) === tenant;
 }
 
@@ -51,6 +53,8 @@ export function hasWholeSwitch(engine: RuleEngine, principal: Principal, name: s
 export interface Access {
   /** Touched set in canonical form: each path once. */
   readonly touched: readonly ResourcePath[];
+  /** Whose each of them is; undefined for what does not exist. */
+  readonly owners: readonly (string | undefined)[];
   readonly grants: readonly GrantVerdict[];
   readonly reasons: readonly Reason[];
   /** Something touched is not the caller's, does not exist, or is behind a path where he owns nothing. */
@@ -74,14 +78,20 @@ export function checkAccess(
   nothing: 'refused' | 'fine',
 ): Access {
   const root = switchPath(switchName);
+  const { fabric, tenant } = ownership;
   const targets = distinct([...resolution.targets, ...choose(engine, principal, ownership, resolution, ref)]);
   const entered = resolution.entry.length === 0 || resolution.entry.some((target) => mayName(ownership, target));
   // The switch itself is no secret: that it is not the caller's is said like any other refusal.
   const refusedTargets = targets.filter((target) => target.query !== true && !mayName(ownership, target));
   const foreign = !entered || refusedTargets.some(({ path }) => path !== root);
-  const grants = targets.map(({ path }) => engine.grant(principal, path, ref));
+  const entry = resolution.entry.find(({ path }) => fabric.ownerOf(path) === tenant)?.path;
+  // A tag of the caller's on a device that he shares: what he may do there is granted on his part of the device.
+  const grantedOn = (target: Target): ResourcePath =>
+    isTagOfShared(fabric, tenant, target) ? (entry ?? target.path) : target.path;
+  const grants = targets.map((target) => engine.grant(principal, grantedOn(target), ref));
   return {
     touched: targets.map(({ path }) => path),
+    owners: targets.map((target) => ownerOfTarget(ownership, target)),
     grants,
     reasons: [
       ...(targets.length > 0 || nothing === 'fine' ? [] : [notOwn('nothing is known that the command touches')]),
@@ -93,6 +103,16 @@ export function checkAccess(
     foreign,
     allOwn: entered && targets.every((target) => target.query === true || isOwn(ownership, target)),
   };
+}
+
+/** A tag whose owner is not recorded where it must be is nobody's that we know: the operators'. */
+function ownerOfTarget({ fabric, tenant }: Ownership, { path, recordedOwner, fresh }: Target): string | undefined {
+  if (fresh === true) return tenant;
+  return recordedOwner === undefined ? fabric.ownerOf(path) : (recordedOwner ?? FABRIC_TENANT);
+}
+
+function isTagOfShared(fabric: Fabric, tenant: string, { path, recordedOwner, fresh }: Target): boolean {
+  return (fresh === true || recordedOwner === tenant) && fabric.ownerOf(path) !== tenant;
 }
 
 function notOwn(text: string): Reason {

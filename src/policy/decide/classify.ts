@@ -31,6 +31,14 @@ export function undeclaredEffects(shape: Shape, topology: TopologyView): number 
   return declared & IMMEDIATE_EFFECTS & ~known;
 }
 
+/**
+ * Does the broker answer it from what it keeps for the caller's tenant? On the switch's own CCI only: behind a tunnel
+ * there is nothing of the kind. Raw commands mean the device.
+ */
+export function isVirtual(shape: Shape, cause: RawCause | undefined): boolean {
+  return shape.typed?.virtual !== undefined && shape.hops.length === 0 && cause === undefined;
+}
+
 /** Class and scope by policy section 1. */
 export function classify(
   shape: Shape,
@@ -87,6 +95,8 @@ export function commandName(shape: Shape): string {
  */
 export function isMutating(shape: Shape, params: Value | undefined, cause: RawCause | undefined): boolean {
   if (shape.row === undefined || cause === 'cel') return true;
+  // What changes is the caller's own view.
+  if (isVirtual(shape, cause)) return false;
   if (shape.row.mutating !== 'by-content') return shape.row.mutating;
   const control = params?.request_control;
   return !(typeof control === 'object' && 'transaction_type' in control && control.transaction_type === 'read');

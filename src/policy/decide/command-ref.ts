@@ -1,4 +1,4 @@
-import { type CommandRow, isTyped, rowByOpcode, rowBySlug } from '../../cci/index.ts';
+import { builtinCommands, type CommandRow, type CommandTable, isTyped } from '../../cci/index.ts';
 import type { CommandRef } from '../engine.ts';
 import type { CommandFacts } from '../types.ts';
 
@@ -8,16 +8,16 @@ const OPCODE = /^opcode:0x([0-9a-f]{4})$/;
  * A command named as in grants: a slug, or `opcode:0xc010`, which is the raw path. What the payload or a tunnel would
  * add to its class is not known here, so the plain class of the row is taken.
  */
-export function commandRefOf(name: string): CommandRef {
+export function commandRefOf(name: string, commands: CommandTable = builtinCommands): CommandRef {
   const digits = OPCODE.exec(name)?.[1];
-  if (digits !== undefined) return rawRef(Number.parseInt(digits, 16));
-  const row = rowBySlug(name);
+  if (digits !== undefined) return rawRef(Number.parseInt(digits, 16), commands);
+  const row = commands.rowBySlug(name);
   // No opcode is 0000h (R13), so no rule can match what has no row.
   return row === undefined ? { opcode: 0, class: 'raw', scope: 3 } : refOf(row, plainClass(row));
 }
 
-function rawRef(opcode: number): CommandRef {
-  const row = rowByOpcode(opcode);
+function rawRef(opcode: number, commands: CommandTable): CommandRef {
+  const row = commands.rowByOpcode(opcode);
   return row === undefined ? { opcode, class: 'raw', scope: 3 } : refOf(row, 'raw');
 }
 
@@ -32,8 +32,8 @@ function refOf(row: CommandRow, commandClass: CommandRef['class']): CommandRef {
 }
 
 /** The reference that a decision was taken with. */
-export function refOfFacts(facts: CommandFacts): CommandRef {
-  const row = rowByOpcode(facts.opcode);
+export function refOfFacts(facts: CommandFacts, commands: CommandTable = builtinCommands): CommandRef {
+  const row = commands.rowByOpcode(facts.opcode);
   const { opcode, class: commandClass, scope } = facts;
   return row === undefined ? { opcode, class: commandClass, scope } : { ...refOf(row, commandClass), scope };
 }

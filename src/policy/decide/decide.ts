@@ -38,7 +38,7 @@ export interface DecideOptions {
  */
 export function decide(engine: RuleEngine, options: DecideOptions, input: DecisionInput, gate: RawGate): Decision {
   try {
-    const shaped = checkStructure(input, engine.fabric);
+    const shaped = checkStructure(input, engine.fabric, engine.commands);
     return shaped.ok
       ? decideShape(engine, options, input, gate, shaped.value)
       : denyForm(engine, options, input, shaped.error);
@@ -84,18 +84,18 @@ function decideShape(
   // Nothing is sent for an empty answer, and nothing where the payload was refused.
   const nothing = empty || payload.reasons.length > 0 ? 'fine' : 'refused';
   const access = checkAccess(engine, principal, ownership, shape.switchName, resolution, ref, nothing);
-  const { touched } = access;
-  const reach = reachOf({ shape, topology, fabric, end, params, cause, mutating, touched, tenant });
+  const { touched, owners } = access;
+  const reach = reachOf({ shape, topology, fabric, end, params, cause, mutating, owners, tenant });
 
   const cel = celGate(shape, topology);
   const granted = access.grants.length > 0 && access.grants.every(({ allowed }) => allowed);
-  const state = { shape, topology, posture, params, ref, tenant, mutating, reach, touched, granted };
+  const state = { shape, topology, posture, params, ref, cause, tenant, mutating, reach, touched, granted };
   const asked = mandatoryFacts(state);
   const others = [
     ...gateReasons(input, shape, gate, cause !== undefined),
     ...payload.reasons,
-    ...exclusiveReasons(shape),
-    ...offeredReasons(shape, topology, end),
+    ...exclusiveReasons(shape, cause),
+    ...offeredReasons(shape, topology, end, cause),
     ...mandatoryReasons(engine, asked),
     ...scopeReasons(principal, commandClass, scope),
     ...access.reasons,

@@ -1,3 +1,4 @@
+export { refOfFacts } from './command-ref.ts';
 export type { DecideOptions } from './decide.ts';
 export { type ErrnoRow, errnoTable, NO_SUCH_OBJECT } from './errno.ts';
 export { explainDecision, wouldNeed } from './explain.ts';

@@ -2,11 +2,12 @@ import { TUNNEL_OPCODE, type Value } from '../../cci/index.ts';
 import { activeFor, type Posture, type TaintLetter, taintBits } from '../../taint/index.ts';
 import type { CommandRef, Condition, MandatoryFacts, RuleEngine } from '../engine.ts';
 import { FABRIC_TENANT, type Reason, type ResourcePath, type TopologyView } from '../types.ts';
-import { namesOtherLog } from './classify.ts';
+import { isVirtual, namesOtherLog, type RawCause } from './classify.ts';
 import { uint } from './params.ts';
 import { isBound, type ReachFacts } from './reach.ts';
 import type { Shape } from './structure.ts';
 import { deviceAt } from './terminal.ts';
+import { changesAtOnce } from './vendor.ts';
 
 export interface StateFacts {
   readonly shape: Shape;
@@ -14,6 +15,7 @@ export interface StateFacts {
   readonly posture: Posture;
   readonly params: Value | undefined;
   readonly ref: CommandRef;
+  readonly cause: RawCause | undefined;
   readonly tenant: string;
   readonly mutating: boolean;
   readonly reach: ReachFacts;
@@ -57,11 +59,15 @@ const conditionTable: readonly { readonly name: Condition; readonly holds: (fact
   { name: 'bound-without-mld', holds: boundWithoutMld },
   {
     name: 'quirk',
-    holds: ({ shape, topology }) => topology.neverSend.has(shape.hops.length > 0 ? TUNNEL_OPCODE : shape.opcode),
+    holds: ({ shape, topology, cause }) =>
+      !isVirtual(shape, cause) && topology.neverSend.has(shape.hops.length > 0 ? TUNNEL_OPCODE : shape.opcode),
   },
   { name: 'other-log', holds: ({ shape, params }) => isLogCommand(shape) && namesOtherLog(params) },
   // What a feature does is not in the catalogue, so it is taken to do it at once (R15).
-  { name: 'immediate-effect', holds: ({ shape }) => shape.opcode === 0x0502 },
+  {
+    name: 'immediate-effect',
+    holds: ({ shape }) => shape.opcode === 0x0502 || (shape.row?.vendor !== undefined && changesAtOnce(shape.row)),
+  },
   { name: 'mutating', holds: ({ mutating }) => mutating },
   { name: 'leaves-tenant', holds: (facts) => leaves(facts) && !(facts.tenant === FABRIC_TENANT && facts.granted) },
   { name: 'crosses-tenants', holds: leaves },

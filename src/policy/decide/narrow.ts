@@ -71,6 +71,8 @@ export interface Narrowed {
 /** The window of 5200h that every device reads the same way (D11). */
 const WHOLE_WINDOW = { starting_vppb: 0, vppb_list_limit: 255 } as const;
 
+const ALL_TAGS = { starting_index: 0, max_tags: 0xffff_ffff } as const;
+
 /**
  * Cuts a filterable read down to ids that exist and are the caller's, before anything is decided on it. Only commands
  * submitted by name: a raw one is not rewritten, one foreign id refuses it whole.
@@ -86,6 +88,9 @@ export function narrow(
   mine: (path: ResourcePath) => boolean,
   everything: boolean,
 ): Narrowed {
+  // Positions in the list of a device's tags tell of other tags, so everybody's window is cut by the broker.
+  if (shape.opcode === 0x5608 && shape.submittedAs !== 'raw')
+    return { params: { ...params, ...ALL_TAGS }, empty: false };
   const rule = shape.submittedAs === 'raw' ? undefined : narrowRules.get(shape.opcode);
   if (rule === undefined) return { params, empty: false };
   const asked = rule.ids(params);

@@ -1,4 +1,4 @@
-import { hex16 } from '../../cci/index.ts';
+import { builtinCommands, type CommandTable, hex16 } from '../../cci/index.ts';
 import type { Posture } from '../../taint/index.ts';
 import type { DecisionInput, Fabric, RawGate, Reason } from '../types.ts';
 import { ownsEntry } from './access.ts';
@@ -82,17 +82,17 @@ export function passGates(
  * Both come before the taint, as in fwctl (R14): who has no such right must not be able to mark the switch. What is in
  * the payload comes after it (R10).
  */
-export function rawGate(fabric: Fabric, input: DecisionInput): RawGate {
+export function rawGate(fabric: Fabric, input: DecisionInput, commands: CommandTable = builtinCommands): RawGate {
   try {
-    return askGate(fabric, input);
+    return askGate(fabric, input, commands);
   } catch {
     const text = 'the policy layer contradicts itself';
     return { kind: 'refused', reason: reason('raw-gate', 'EIO', 'internal', text) };
   }
 }
 
-function askGate(fabric: Fabric, input: DecisionInput): RawGate {
-  const shaped = checkStructure(input, fabric);
+function askGate(fabric: Fabric, input: DecisionInput, commands: CommandTable): RawGate {
+  const shaped = checkStructure(input, fabric, commands);
   if (!shaped.ok) return { kind: 'notRaw' };
   const shape = shaped.value;
   const cause = rawCause(shape, input.topology);

@@ -13,6 +13,7 @@ import { ldPath, portPath, vcsPath } from './paths.ts';
 import { ldCount } from './resolve.ts';
 import type { Shape } from './structure.ts';
 import { type PathEnd, portView } from './terminal.ts';
+import { vendorDisturbance } from './vendor.ts';
 
 /** How far a state change goes beyond what it names. */
 export type Disturbance =
@@ -38,14 +39,15 @@ export interface ReachContext {
   readonly params: Value | undefined;
   readonly cause: RawCause | undefined;
   readonly mutating: boolean;
-  readonly touched: readonly ResourcePath[];
+  /** Whose everything touched is. */
+  readonly owners: readonly (string | undefined)[];
   readonly tenant: string;
 }
 
 export function reachOf(context: ReachContext): ReachFacts {
   if (abortsOwn(context)) return { reach: 'own', tenants: [context.tenant] };
   const disturbance = disturbanceOf(context);
-  const owners = new Set(context.touched.map((path) => context.fabric.ownerOf(path)));
+  const owners = new Set(context.owners);
   if (disturbance.kind === 'switch') for (const tenant of context.fabric.tenants) owners.add(tenant);
   // What is there but not in the fabric file is the operators'.
   for (const path of disturbedPaths(context, disturbance)) owners.add(context.fabric.ownerOf(path) ?? FABRIC_TENANT);
@@ -74,12 +76,29 @@ export function disturbanceOf(context: ReachContext): Disturbance {
   if (!mutating) return { kind: 'none' };
   // Without a picture nobody knows who is behind a port.
   if (!topology.known) return { kind: 'switch' };
-  if (end.terminal.kind === 'switch') return onSwitch(shape.opcode, params, topology);
+  const { vendor, radius } = shape.typed;
+  if (vendor !== undefined && radius === 'whole-switch') return { kind: 'switch' };
+  if (end.terminal.kind === 'switch') {
+    if (vendor !== undefined) return vendorDisturbance(vendor, params, portOrLd);
+    return onSwitch(shape.opcode, params, topology);
+  }
   const { port } = end.terminal;
+  const capacity = capacityOf(shape.opcode, params, port, topology);
+  if (capacity !== undefined) return capacity;
   // Maintenance and the like act on media that several LDs may share.
   if (end.terminal.kind === 'ld' && shape.typed.radius !== 'other-hosts')
     return { kind: 'ld', port, ld: end.terminal.ld };
   return { kind: 'port', port };
+}
+
+/**
+ * Dynamic capacity of an MLD: what one host gets or gives is that LD's, and whether the fabric manager keeps a tag's
+ * extents is felt by whoever has the tag. A device that is no MLD is one thing.
+ */
+function capacityOf(opcode: number, params: Value, port: number, topology: TopologyView): Disturbance | undefined {
+  if (portView(topology, port)?.device !== 'mld') return undefined;
+  if (opcode === 0x5604 || opcode === 0x5605) return { kind: 'ld', port, ld: uint(params, 'host_id') };
+  return opcode === 0x5606 || opcode === 0x5607 ? { kind: 'none' } : undefined;
 }
 
 function onSwitch(opcode: number, params: Value, topology: TopologyView): Disturbance {
@@ -116,22 +135,27 @@ export function disturbedPaths(context: ReachContext, disturbance: Disturbance):
     case 'vcs':
       return [vcsPath(name, disturbance.vcs)];
     case 'ld': {
-      const { port, ld } = disturbance;
-      return [ldPath(name, port, ld), ...hostsOf(context, (binding) => hitsLd(binding, port, ld))];
+      const { ld } = disturbance;
+      return withBeside(context, disturbance.port).flatMap((port) => [
+        ldPath(name, port, ld),
+        ...hostsOf(context, (binding) => hitsLd(binding, port, ld)),
+      ]);
     }
-    case 'port': {
-      const { port } = disturbance;
-      const lds = Array.from({ length: ldCount(context, port) }, (_, ld) => ldPath(name, port, ld));
-      return [
+    case 'port':
+      return withBeside(context, disturbance.port).flatMap((port) => [
         portPath(name, port),
-        ...lds,
+        ...Array.from({ length: ldCount(context, port) }, (_, ld) => ldPath(name, port, ld)),
         ...hostsOf(context, (binding) => hitsPort(binding, port)),
         ...upstream(context, port),
-      ];
-    }
+      ]);
     default:
       return [];
   }
+}
+
+/** The port, and the others that lead to the same device. A reset of one head is felt behind them too: who knows. */
+function withBeside({ topology }: ReachContext, port: number): readonly number[] {
+  return [port, ...(portView(topology, port)?.beside ?? [])];
 }
 
 function hitsLd(binding: Binding, port: number, ld: number): boolean {

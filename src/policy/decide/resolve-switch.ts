@@ -4,7 +4,8 @@ import { namesOtherLog } from './classify.ts';
 import { ids, uint } from './params.ts';
 import { portPath, switchPath, vcsPath, vppbPath } from './paths.ts';
 import { ldTarget, type Resolution, type ResolveContext, type Target, wholePort } from './resolve.ts';
-import { deviceAt } from './terminal.ts';
+import { deviceAt, isNoPort } from './terminal.ts';
+import { vendorTargets } from './vendor.ts';
 
 type Here = Pick<Resolution, 'targets' | 'anyOf' | 'unresolved'>;
 type Rule = (context: ResolveContext, params: Value) => Here;
@@ -46,7 +47,11 @@ const switchQueries: ReadonlyMap<number, string> = new Map([
   [0x0002, "answered from the caller's own operation"],
   [0x0003, 'the limit is made up per tenant'],
   [0x0005, "ends the caller's own operation and no other"],
+  [0x0004, "sets the caller's own limit"],
+  [0x0100, "the caller's own event logs"],
+  [0x0101, "clears the caller's own event logs"],
   [0x0300, 'the time is made up per tenant'],
+  [0x0301, "sets the caller's own clock"],
   [0x0400, 'lists only the logs that the caller may read'],
   [0x0401, 'for the Command Effects Log alone, which lists only what the caller may run'],
   [0x0402, 'capabilities of a log, not its content'],
@@ -54,8 +59,13 @@ const switchQueries: ReadonlyMap<number, string> = new Map([
   [0x5100, 'masks and counts are those of the caller'],
 ]);
 
+/** Opcodes that a tenant can be granted on the switch itself. */
+export const switchQueryOpcodes: ReadonlySet<number> = new Set(switchQueries.keys());
+
 export function switchTargets(context: ResolveContext): Here {
   const { shape, params } = context;
+  const vendor = shape.typed?.vendor;
+  if (vendor !== undefined && params !== undefined) return vendorTargets(context, params, vendor);
   const rule = shape.typed === undefined || params === undefined ? undefined : switchRules.get(shape.opcode);
   if (rule !== undefined && params !== undefined) return rule(context, params);
   const path = switchPath(shape.switchName);
@@ -86,10 +96,20 @@ function unbind(context: ResolveContext, params: Value): Here {
   const index = uint(params, 'vppb_id');
   const vppb = { path: vppbPath(shape.switchName, vcs, index) };
   const binding: Binding = (topology.known ? topology.vcss.get(vcs)?.vppbs[index] : undefined) ?? { kind: 'unknown' };
-  if (binding.kind === 'unknown') return all([vppb], ['what is bound to the vPPB now is not known']);
+  if (binding.kind === 'unknown') {
+    const isSaidBySwitch = context.everything && isNoVppb(context, vcs, index);
+    return all([vppb], isSaidBySwitch ? [] : ['what is bound to the vPPB now is not known']);
+  }
   if (binding.kind === 'unbound') return all([vppb]);
   const bound = portOrLd(context, binding.port, binding.kind === 'ld' ? binding.ld : NO_LD);
   return all([vppb, ...bound.targets], bound.unresolved);
+}
+
+/** Is it known that there is no such vPPB? A VCS that was not read may be there all the same, if the file has it. */
+function isNoVppb({ shape, topology }: ResolveContext, vcs: number, index: number): boolean {
+  if (!topology.known) return false;
+  const seen = topology.vcss.get(vcs);
+  return seen === undefined ? !shape.switch.vcss.has(vcs) : index >= seen.vppbs.length;
 }
 
 /** Instance 0 is the upstream port: the host of the whole VCS sees the error. */
@@ -100,8 +120,9 @@ function forgeError({ shape }: ResolveContext, params: Value): Here {
 }
 
 /** FFFFh: the port without an MLD, or the FM-owned LD, which reaches every LD. */
-function portOrLd(context: ResolveContext, port: number, ld: number): Here {
-  const unresolved =
-    deviceAt(context.topology, port) === 'unknown' ? ['what is attached to the port is not known'] : [];
+export function portOrLd(context: ResolveContext, port: number, ld: number): Here {
+  const { topology, everything } = context;
+  const isUnknown = deviceAt(topology, port) === 'unknown' && !(everything && isNoPort(topology, port));
+  const unresolved = isUnknown ? ['what is attached to the port is not known'] : [];
   return all(ld === NO_LD ? wholePort(context, port) : [ldTarget(context, port, ld)], unresolved);
 }

@@ -1,10 +1,10 @@
 import type { Value } from '../../cci/index.ts';
 import type { ResourcePath, TopologyView } from '../types.ts';
 import { ldPath, poolPath, portPath } from './paths.ts';
-import { deviceTargets } from './resolve-device.ts';
+import { deviceTargets, isSharedRead } from './resolve-device.ts';
 import { switchTargets } from './resolve-switch.ts';
 import type { Shape } from './structure.ts';
-import { deviceAt, hasLd, type PathEnd, portView } from './terminal.ts';
+import { deviceAt, hasLd, isNoPort, type PathEnd, portView } from './terminal.ts';
 
 /** One object that a command names or implies. */
 export interface Target {
@@ -15,6 +15,8 @@ export interface Target {
   readonly query?: true;
   /** Capacity tags: the tenant that first added it; null where it must have been added and nobody knows by whom. */
   readonly recordedOwner?: string | null;
+  /** A capacity tag that nobody has added yet: it becomes the caller's. */
+  readonly fresh?: true;
 }
 
 /** The touched set of a command (policy section 2), before anybody asked whose it is. */
@@ -47,12 +49,41 @@ export function resolve(context: ResolveContext): Resolution {
   const { shape, end, params } = context;
   const here = end.terminal.kind === 'switch' ? switchTargets(context) : deviceTargets(context, end.terminal);
   const entry = entryTargets(context);
-  const unresolved = end.unknown
-    ? [...here.unresolved, 'what is attached at the end of the path is not known']
-    : here.unresolved;
+  // Who may name what does not exist is told so by the switch itself.
+  const isSaidBySwitch = context.everything && leadsNowhere(context);
+  const unresolved =
+    end.unknown && !isSaidBySwitch
+      ? [...here.unresolved, 'what is attached at the end of the path is not known']
+      : here.unresolved;
   // A payload that does not fit its layout is refused for that; whose it would have been is told by the path alone.
   if (shape.typed !== undefined && params === undefined) return { targets: [], anyOf: [], entry, unresolved };
-  return { targets: here.targets, anyOf: here.anyOf, entry, unresolved };
+  return { targets: [...here.targets, ...besides(context, here.targets)], anyOf: here.anyOf, entry, unresolved };
+}
+
+/** Is it known that there is nothing at the first port of the path, or no such port? */
+function leadsNowhere({ shape, topology }: ResolveContext): boolean {
+  const [first] = shape.hops;
+  if (first?.kind !== 'port') return false;
+  return isNoPort(topology, first.port) || deviceAt(topology, first.port) === 'none';
+}
+
+/**
+ * A device with several heads is behind several ports, and what is done to a part of it is done to that part behind all
+ * of them: LDs, hosts, heads and tags, and behind a tunnel the device itself. Only the port as such is one head's own.
+ */
+function besides(context: ResolveContext, targets: readonly Target[]): readonly Target[] {
+  const { shape, topology, end, params } = context;
+  const found: Target[] = [];
+  if (end.terminal.kind === 'device' && isSharedRead(shape, params)) return found;
+  for (const target of targets) {
+    const [, , name, ports, id, ...below] = target.path.split('/');
+    if (ports !== 'ports' || (below.length === 0 && shape.hops.length === 0)) continue;
+    for (const other of portView(topology, Number(id))?.beside ?? []) {
+      const path: ResourcePath = `/switches/${name}/ports/${other}${below.map((part) => `/${part}`).join('')}`;
+      found.push({ ...target, path });
+    }
+  }
+  return found;
 }
 
 function entryTargets(context: ResolveContext): readonly Target[] {

@@ -1,5 +1,7 @@
 import {
+  builtinCommands,
   type CommandRow,
+  type CommandTable,
   err,
   type Hop,
   hex16,
@@ -9,7 +11,6 @@ import {
   ok,
   type Result,
   type RoutedCommand,
-  rowByOpcode,
   TUNNEL_OPCODE,
   type TypedRow,
 } from '../../cci/index.ts';
@@ -29,7 +30,7 @@ export interface Shape {
   readonly command: RoutedCommand;
   readonly hops: readonly Hop[];
   readonly opcode: number;
-  /** Absent for reserved and vendor opcodes. */
+  /** Absent for reserved opcodes, and for those of vendors that nobody reviewed. */
   readonly row: CommandRow | undefined;
   /** The row where it is verified and has a codec. */
   readonly typed: TypedRow | undefined;
@@ -46,7 +47,11 @@ export interface Misshapen {
  * Step 1 (R2, R12, R13). The bytes were taken apart by the decoder; this holds its result to the same rules once more,
  * so that no caller of the policy layer can hand in what the decoder would have refused.
  */
-export function checkStructure(input: DecisionInput, fabric: Fabric): Result<Shape, Misshapen> {
+export function checkStructure(
+  input: DecisionInput,
+  fabric: Fabric,
+  commands: CommandTable = builtinCommands,
+): Result<Shape, Misshapen> {
   const { submission, topology } = input;
   const { command } = submission;
   // The name of the switch comes from the caller: as part of a path it could spell somebody's port.
@@ -58,7 +63,7 @@ export function checkStructure(input: DecisionInput, fabric: Fabric): Result<Sha
   const carrier = topology.maxPayload ?? LARGEST_PAYLOAD;
   const wrong = formError(command, carrier) ?? roomError(submission, carrier);
   if (wrong !== undefined) return err({ reason: wrong, noSuchSwitch: false });
-  const row = rowByOpcode(command.opcode);
+  const row = commands.rowByOpcode(command.opcode);
   return ok({
     switchName: submission.switch,
     switch: here,

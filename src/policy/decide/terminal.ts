@@ -23,6 +23,11 @@ export function portView(topology: TopologyView, port: number): PortView | undef
   return topology.known ? topology.ports.get(port) : undefined;
 }
 
+/** Is it known that the switch has no such port? */
+export function isNoPort(topology: TopologyView, port: number): boolean {
+  return topology.known && !topology.ports.has(port);
+}
+
 export function deviceAt(topology: TopologyView, port: number): DeviceKind {
   return portView(topology, port)?.device ?? 'unknown';
 }

@@ -46,8 +46,13 @@ export class OwnedFabric implements Fabric {
   ownerOf(path: ResourcePath): string | undefined {
     const owner = this.#owners.get(path);
     if (owner !== undefined) return owner;
-    const parent = unlistedParent(parsePath(path));
-    return parent === undefined ? undefined : this.#owners.get(parent);
+    const parsed = parsePath(path);
+    const parent = unlistedParent(parsed);
+    if (parent === undefined) return undefined;
+    // Host h of an MLD is the host of its LD h; behind one device that is no MLD all hosts are the port's.
+    const ld =
+      parsed?.kind === 'host' ? this.#owners.get(`${parent}/lds/${path.slice(path.lastIndexOf('/') + 1)}`) : undefined;
+    return ld ?? this.#owners.get(parent);
   }
 
   exists(path: ResourcePath): boolean {
@@ -59,7 +64,7 @@ function byId<T>(map: ReadonlyMap<number, T>): (readonly [number, T])[] {
   return [...map].toSorted(([a], [b]) => a - b);
 }
 
-/** Heads, hosts and tags of a port come and go at run time: no file lists them, they are the port owner's. */
+/** Heads, hosts and tags of a port come and go at run time: no file lists them, they are the port owner's at first. */
 function unlistedParent(path: ParsedPath | undefined): string | undefined {
   if (path === undefined) return undefined;
   return path.kind === 'head' || path.kind === 'host' || path.kind === 'tag' ? path.parent : undefined;

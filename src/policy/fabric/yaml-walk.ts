@@ -9,7 +9,8 @@ import {
   parseDocument,
   type YAMLMap,
 } from 'yaml';
-import type { ErrorList, LoadErrorCode } from '../load/error.ts';
+import { repeatedKeys } from '../../yaml/index.ts';
+import { type ErrorList, type LoadErrorCode, visibleSentence } from '../load/error.ts';
 
 /** A piece of a YAML file that can be pointed at. */
 export interface Place {
@@ -53,26 +54,37 @@ export class YamlWalk {
       return null;
     }
     let document: Document.Parsed;
+    let repeated: readonly number[];
     try {
       document = parseDocument(this.#text, {
         schema: 'failsafe',
         lineCounter: this.#lines,
-        uniqueKeys: true,
+        uniqueKeys: false,
         prettyErrors: false,
       });
+      repeated = repeatedKeys(document);
       /* v8 ignore start -- deep nesting was refused above; should the parser know another way to throw, it is a mistake */
     } catch {
       this.#report('syntax', this.#at(0, 0), "the file can't be read as YAML", 'write plain, shallow YAML');
       return null;
     }
     /* v8 ignore stop */
-    const problems = [...document.errors, ...document.warnings];
+    const problems: readonly { readonly pos: readonly [number, number]; readonly message: string }[] = [
+      ...document.errors,
+      ...document.warnings,
+      ...repeated.map((offset) => ({ pos: [offset, offset + 1] as const, message: 'map keys must be unique' })),
+    ];
     // The parser goes on after a mistake and stumbles over its consequences: one for each place, and not too many.
     const places = new Set<number>();
     for (const { pos, message } of problems) {
       if (places.has(pos[0]) || places.size >= SYNTAX_ERRORS_MAX) continue;
       places.add(pos[0]);
-      this.#report('syntax', this.#at(pos[0], Math.max(pos[1], pos[0] + 1)), lowerFirst(message), 'mend the YAML here');
+      this.#report(
+        'syntax',
+        this.#at(pos[0], Math.max(pos[1], pos[0] + 1)),
+        lowerFirst(visibleSentence(message)),
+        'mend the YAML here',
+      );
     }
     return problems.length > 0 ? null : document.contents;
   }

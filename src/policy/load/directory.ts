@@ -14,7 +14,7 @@ const FILES_MAX = 2000;
 const BESIDE = new Set(['README.md', 'tests']);
 
 /**
- * Reads a policy directory: `model.conf`, `mandatory.csv`, `tenants/T.csv`. Anything else is reported, because a file that is
+ * Reads a policy directory: `model.conf`, `mandatory.csv`, `tenants/T.csv`, `commands.d/SLUG.yaml`. Anything else is reported, because a file that is
  * silently left out may be the one that denies. Hidden files and an editor's `name~` are not looked at.
  */
 export function readPolicyDirectory(directory: string, errors: ErrorList): PolicyFiles {
@@ -33,8 +33,8 @@ export function readPolicyDirectory(directory: string, errors: ErrorList): Polic
     else files.set(name, bytes);
   };
   for (const entry of entriesOf(directory, '.', errors)) {
-    if (entry === 'tenants') {
-      for (const name of entriesOf(join(directory, 'tenants'), 'tenants', errors)) read(`tenants/${name}`);
+    if (entry === 'tenants' || entry === 'commands.d') {
+      for (const name of entriesOf(join(directory, entry), entry, errors)) read(`${entry}/${name}`);
     } else if (!BESIDE.has(entry)) {
       if (entry === 'model.conf' || entry === 'mandatory.csv') read(entry);
       else files.set(entry, new Uint8Array());

@@ -30,7 +30,8 @@ export type LoadErrorCode =
   | 'column'
   | 'loosened'
   | 'fabric'
-  | 'ownership';
+  | 'ownership'
+  | 'command';
 
 /** One mistake in a file, with enough to find and to mend it. Lines and columns start at 1. */
 export interface LoadError {
@@ -54,6 +55,11 @@ export function visible(text: string): string {
   return clipped.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}`]/gu, (character) => {
     return `\\u{${Number(character.codePointAt(0)).toString(16)}}`;
   });
+}
+
+/** A sentence that may repeat text of a file: what can't be seen is written out. */
+export function visibleSentence(sentence: string): string {
+  return sentence.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, visible);
 }
 
 /** `tenants/acme.csv:12:5: unknown command ...` and the help on a line of its own. */

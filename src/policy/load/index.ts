@@ -1,2 +1,2 @@
 export { formatLoadError, type LoadError, type LoadErrorCode } from './error.ts';
-export { loadPolicy, type PolicySource, type ReadPolicy, readPolicy } from './load.ts';
+export { engineOf, loadPolicy, type PolicySource, type ReadPolicy, readPolicy } from './load.ts';

@@ -8,6 +8,7 @@ import type { RuleEngine } from '../engine.ts';
 import { isTenantName } from '../names.ts';
 import type { Fabric } from '../types.ts';
 import { closest } from './closest.ts';
+import { CommandsReader, isCommandFile } from './commands-file.ts';
 import { type CsvRow, parseLine } from './csv.ts';
 import { type PolicyFiles, readPolicyDirectory } from './directory.ts';
 import { ErrorList, type LoadError, visible } from './error.ts';
@@ -22,12 +23,19 @@ export type PolicySource = (
   | { readonly directory: string }
   /** Names such as `tenants/acme.csv` and what is in them. */
   | { readonly files: Readonly<Record<string, string | Uint8Array>> }
-) & { readonly fabric: Fabric; readonly profile: Profile };
+) & {
+  readonly fabric: Fabric;
+  readonly profile: Profile;
+  /** `2026-11-23`; today in UTC if not given. No review of a vendor command can be from a later day. */
+  readonly today?: string;
+};
 
 /** Everything that a policy says, checked, before an engine is built of it. */
 export interface ReadPolicy {
   readonly id: string;
   readonly rules: PolicyRules;
+  /** Names within the policy directory and the very bytes that were read. */
+  readonly files: PolicyFiles;
 }
 
 /**
@@ -37,7 +45,12 @@ export interface ReadPolicy {
 export async function loadPolicy(source: PolicySource): Promise<Result<RuleEngine, readonly LoadError[]>> {
   const read = await readPolicy(source);
   if (!read.ok) return read;
-  return ok(await createEngine({ ...read.value, fabric: source.fabric }));
+  return ok(await engineOf(read.value, source.fabric));
+}
+
+/** The engine of rules that were read; built in slices. */
+export function engineOf({ id, rules }: Pick<ReadPolicy, 'id' | 'rules'>, fabric: Fabric): Promise<RuleEngine> {
+  return createEngine({ id, rules, fabric });
 }
 
 /** The loader alone, for tools that look at rules without deciding anything. */
@@ -47,7 +60,7 @@ export async function readPolicy(source: PolicySource): Promise<Result<ReadPolic
   // An unreadable directory would otherwise be reported file by file.
   if (files.size === 0 && errors.size > 0) return err(errors.list());
   const rules = await readRules(files, source, errors);
-  return errors.size > 0 ? err(errors.list()) : ok({ id: snapshotId(files, source.fabric), rules });
+  return errors.size > 0 ? err(errors.list()) : ok({ id: snapshotId(files, source.fabric), rules, files });
 }
 
 function filesOf(files: Readonly<Record<string, string | Uint8Array>>): PolicyFiles {
@@ -60,12 +73,20 @@ function filesOf(files: Readonly<Record<string, string | Uint8Array>>): PolicyFi
 
 async function readRules(
   files: PolicyFiles,
-  { fabric, profile }: PolicySource,
+  { fabric, profile, today }: PolicySource,
   errors: ErrorList,
 ): Promise<PolicyRules> {
   const slices = new Slices();
-  const around = surroundingsOf(fabric);
-  const mandatory = new MandatoryReader(errors);
+  // First of all, because rows may name them.
+  const vendor = new CommandsReader(errors, today ?? new Date().toISOString().slice(0, 10));
+  for (const [name, bytes] of files) {
+    if (!isCommandFile(name)) continue;
+    vendor.read(name, bytes);
+    await slices.breathe();
+  }
+  const commands = vendor.table();
+  const around = surroundingsOf(fabric, commands, vendor.faulty);
+  const mandatory = new MandatoryReader(errors, commands, vendor.faulty);
   const grants: GrantRule[] = [];
   const links: LocatedLink[] = [];
   for (const required of ['model.conf', 'mandatory.csv']) {
@@ -84,6 +105,8 @@ async function readRules(
       if (text !== undefined) checkModel(text, name, errors);
     } else if (name === 'mandatory.csv') {
       if (await readRows(bytes, name, errors, slices, (row) => mandatory.read(row))) mandatory.loosened(profile);
+    } else if (isCommandFile(name)) {
+      // read above
     } else if (tenant === undefined || !around.tenants.has(tenant)) {
       refuseFile(name, tenant, fabric, errors);
     } else {
@@ -102,7 +125,8 @@ async function readRules(
       'write at least one row `p, role:reader, TENANT, own, class:allowlisted, allow` in `tenants/TENANT.csv`',
     );
   }
-  return { grants, links, mandatory: mandatory.rules, loosened: errors.size > 0 ? [] : mandatory.loosened(profile) };
+  const loosened = errors.size > 0 ? [] : mandatory.loosened(profile);
+  return { grants, links, mandatory: mandatory.rules, loosened, commands };
 }
 
 /** False when the file could not be read as text at all. */
@@ -146,7 +170,7 @@ function refuseFile(name: string, tenant: string | undefined, fabric: Fabric, er
     name,
   )(
     `\`${visible(name)}\` is not part of a policy`,
-    'a policy has `model.conf`, `mandatory.csv` and `tenants/TENANT.csv`; a file that is left out unseen may be the one that denies',
+    'a policy has `model.conf`, `mandatory.csv`, `tenants/TENANT.csv` and `commands.d/SLUG.yaml`; a file that is left out unseen may be the one that denies',
   );
 }
 

@@ -1,3 +1,4 @@
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
 import type { Profile } from '../../taint/index.ts';
 import { parseColumn, parseCommandColumn } from '../casbin/mandatory-columns.ts';
 import { BASE_ID, type MandatoryRule, refusals } from '../casbin/rules.ts';
@@ -20,10 +21,15 @@ export class MandatoryReader {
   readonly #lines = new Map<string, number>();
   /** Ids of rows with a mistake: that they are not as shipped need not be said as well. */
   readonly #faulty = new Set<string>();
+  readonly #commands: CommandTable;
+  readonly #vendorFaulty: ReadonlySet<string>;
   #file = 'mandatory.csv';
 
-  constructor(errors: ErrorList) {
+  /** @param faulty slugs of vendor commands whose file has a mistake, which was reported there */
+  constructor(errors: ErrorList, commands: CommandTable = builtinCommands, faulty: ReadonlySet<string> = new Set()) {
     this.#errors = errors;
+    this.#commands = commands;
+    this.#vendorFaulty = faulty;
   }
 
   read(row: CsvRow): void {
@@ -58,8 +64,9 @@ export class MandatoryReader {
       const test = parseColumn(column, columns[column].text);
       if (typeof test !== 'function') this.#add(test.code, row, columns[column])(test.message, test.help);
     }
-    const parsed = parseCommandColumn(command.text);
+    const parsed = parseCommandColumn(command.text, this.#commands);
     if ('code' in parsed) {
+      if (this.#namesFaulty(command.text)) return;
       this.#add(parsed.code, row, command)(parsed.message, parsed.help);
       return;
     }
@@ -73,6 +80,10 @@ export class MandatoryReader {
     const condition = [level.text, taint.text, profile.text, commandClass.text, scope.text, reach.text] as const;
     const texts = [id.text, ...condition, command.text, effect.text, reason.text] as const;
     this.rules.push({ file: row.file, line: row.line, row: texts, command: parsed });
+  }
+
+  #namesFaulty(column: string): boolean {
+    return column.split(/[|\s]/).some((word) => this.#vendorFaulty.has(word));
   }
 
   /** Ids of shipped rows that are not here as shipped; in profile `host`, and for the base row always, that is a mistake. */

@@ -1,3 +1,5 @@
+import { builtinCommands, type CommandTable } from '../../cci/index.ts';
+import { entry } from '../casbin/entry.ts';
 import { OWN } from '../casbin/resource.ts';
 import type { GrantRule } from '../casbin/rules.ts';
 import { grantProblem, isProblem, parseSelector, type Selector } from '../casbin/selector.ts';
@@ -21,16 +23,28 @@ export interface Surroundings {
   /** Objects and everything that stands above one: what `path/*` may begin with. */
   readonly bases: ReadonlySet<string>;
   readonly tenants: ReadonlySet<string>;
+  /** What COMMAND may name. */
+  readonly commands: CommandTable;
+  /** Slugs of vendor commands whose file has a mistake, which was reported there. */
+  readonly faulty: ReadonlySet<string>;
+  /** One string for equal texts: many rows have few words, and equal ones are then found equal at once. */
+  readonly words: Map<string, string>;
+  /** One selector for equal texts. */
+  readonly selectors: Map<string, ReturnType<typeof parseSelector>>;
 }
 
-export function surroundingsOf(fabric: Fabric): Surroundings {
+export function surroundingsOf(
+  fabric: Fabric,
+  commands: CommandTable = builtinCommands,
+  faulty: ReadonlySet<string> = new Set(),
+): Surroundings {
   const bases = new Set<string>();
   for (const path of fabric.objects) {
     for (let end = path.length; end > 0 && !bases.has(path.slice(0, end)); end = path.lastIndexOf('/', end - 1)) {
       bases.add(path.slice(0, end));
     }
   }
-  return { fabric, bases, tenants: new Set(fabric.tenants) };
+  return { fabric, bases, tenants: new Set(fabric.tenants), commands, faulty, words: new Map(), selectors: new Map() };
 }
 
 /** Reads one `tenants/T.csv` row by row. */
@@ -98,7 +112,8 @@ export class TenantReader {
     this.#checkDuplicate(row);
     if (selector === undefined || eft === undefined || this.#errors.size > before) return;
     const { file, line } = row;
-    const texts = [role.text, tenant.text, resource.text, command.text, eft] as const;
+    const word = ({ text }: CsvField): string => entry(this.#around.words, text, () => text);
+    const texts = [word(role), word(tenant), word(resource), word(command), eft] as const;
     this.#grants.push({ order: this.#grants.length, file, line, row: texts, selector });
   }
 
@@ -239,10 +254,15 @@ export class TenantReader {
   }
 
   #selectorOf(row: CsvRow, field: CsvField, effect: 'allow' | 'deny' | undefined): Selector | undefined {
-    const parsed = parseSelector(field.text);
+    const parsed = entry(this.#around.selectors, field.text, () => parseSelector(field.text, this.#around.commands));
     // A row that takes away may speak about what nobody can have; a row that gives may not.
-    const problem = isProblem(parsed) ? parsed : effect === 'deny' ? undefined : grantProblem(parsed);
-    if (problem !== undefined) this.#at(problem.code, row, field)(problem.message, problem.help);
+    const problem = isProblem(parsed)
+      ? parsed
+      : effect === 'deny'
+        ? undefined
+        : grantProblem(parsed, this.#around.commands);
+    if (problem !== undefined && !this.#around.faulty.has(field.text))
+      this.#at(problem.code, row, field)(problem.message, problem.help);
     return isProblem(parsed) ? undefined : parsed;
   }
 

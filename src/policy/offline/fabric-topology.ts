@@ -21,8 +21,13 @@ export interface AssumedState {
 /** No port has this id: the upstream port of a VCS that nobody named. */
 const NO_PORT = -1;
 
-/** Every opcode without effects: a Command Effects Log that stands in nobody's way. */
-const everyOpcode: ReadonlyMap<number, number> = new Map(Array.from({ length: 0x10000 }, (_, opcode) => [opcode, 0]));
+let everyOpcode: ReadonlyMap<number, number> | undefined;
+
+/** Every opcode without effects: a Command Effects Log that stands in nobody's way. Made when it is asked for first. */
+function laxCel(): ReadonlyMap<number, number> {
+  everyOpcode ??= new Map(Array.from({ length: 0x10000 }, (_, opcode) => [opcode, 0]));
+  return everyOpcode;
+}
 
 /**
  * The switch that a fabric file describes, as a picture to decide on without any device: everything is there and works,
@@ -52,7 +57,7 @@ export function fabricTopology(fabric: Fabric, name: string, assumed: AssumedSta
     vcss: known ? vcss : new Map(),
     switchCci: assumed.switchCci ?? 'fm-interface',
     component: (hops) => componentAt(ports, hops),
-    cel: () => everyOpcode,
+    cel: laxCel,
     neverSend: assumed.neverSend ?? new Map(),
     ...(tagOwners === undefined ? {} : { tagOwner: (port, tag) => tagOwners.get(`${port}/${tag}`) }),
   };

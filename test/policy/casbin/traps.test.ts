@@ -1,4 +1,4 @@
-import { Enforcer, newEnforcer, newModelFromString, StringAdapter } from 'casbin';
+import { Enforcer, newEnforcer, newModelFromString, StringAdapter, Util } from 'casbin';
 import { describe, expect, test, vi } from 'vitest';
 import { modelText } from '../../../src/policy/casbin/model.ts';
 import { createSelects } from '../../../src/policy/casbin/selects.ts';
@@ -94,6 +94,39 @@ describe('casbin trap', () => {
     },
   );
 
+  test('5, mistyped effect: a `Deny` that would deny nothing is refused', async () => {
+    for (const effect of ['Deny', 'deni', 'DENY', 'Allow', 'alow', 'denyy']) {
+      const tenants = { acme: `${grantAll}p, role:operator, acme, own, set:virtual-switch, ${effect}\n` };
+      expect((await mistakesOf({ tenants })).map(({ code, line }) => `${code} ${line}`)).toEqual(['effect 3']);
+    }
+    // casbin on its own: the row is neither, and what it should have taken away stays.
+    const bare = await bareOf('p, alice, acme, own, bind-vppb, allow\np, alice, acme, own, bind-vppb, Deny');
+    expect(bare.enforceSync('alice', 'acme', 'own', 'bind-vppb')).toBe(true);
+  });
+
+  test('6, unknown section: a row under another letter is refused, not left out', async () => {
+    for (const letter of ['p2', 'g2', 'P', 'q', 'deny']) {
+      const tenants = { acme: `${grantAll}${letter}, role:operator, acme, own, bind-vppb, deny\n` };
+      expect((await mistakesOf({ tenants })).map(({ line }) => line)).toEqual([3]);
+    }
+    // casbin on its own drops it without a word.
+    const bare = await bareOf('p, alice, acme, own, bind-vppb, allow\nq, alice, acme, own, bind-vppb, deny');
+    expect(bare.enforceSync('alice', 'acme', 'own', 'bind-vppb')).toBe(true);
+  });
+
+  test('6, short row: a row that lacks a field is refused, whichever it is', async () => {
+    const whole = ['p', 'role:operator', 'acme', 'own', 'bind-vppb', 'deny'];
+    for (let length = 1; length < whole.length; length += 1) {
+      const tenants = { acme: `${grantAll}${whole.slice(0, length).join(', ')}\n` };
+      expect((await mistakesOf({ tenants })).map(({ code, line }) => `${code} ${line}`)).toEqual(['field-count 3']);
+    }
+    const link = await mistakesOf({ tenants: { acme: `${grantAll}g, group:tenant/acme, role:operator\n` } });
+    expect(link.map(({ code, line }) => `${code} ${line}`)).toEqual(['field-count 3']);
+    // casbin on its own takes a `p` without an effect, for an allow.
+    const bare = await bareOf('p, alice, acme, own, bind-vppb');
+    expect(bare.enforceSync('alice', 'acme', 'own', 'bind-vppb')).toBe(true);
+  });
+
   test('7, switched-off enforcement: neither a switch nor a bare `true` from casbin allows anything', async () => {
     const engine = await engineOf({ tenants: { acme: grantAll } });
     for (const answer of [true, [true], [true, []], [1, ['x']], ['true', []], undefined, [true, [...'aaaaa']]]) {
@@ -146,6 +179,22 @@ describe('casbin trap', () => {
     ] as const) {
       expect(selects('resource', pattern, path, 'allow')).toBe(false);
     }
+  });
+
+  test('10, text after `*`: a `*` that does not end the row is refused, and matches nothing', async () => {
+    for (const path of [
+      '/switches/sw0/ports/*/lds/0',
+      '/switches/sw0/port*',
+      '/switches/*/ports/2',
+      '*',
+      '/switches/sw0/*x',
+    ]) {
+      const tenants = { acme: `${grantAll}p, role:operator, acme, ${path}, bind-vppb, allow\n` };
+      expect((await mistakesOf({ tenants })).map(({ code, line }) => `${code} ${line}`)).toEqual(['resource 3']);
+      expect(createSelects()('resource', path, '/switches/sw0/ports/3/lds/1', 'allow')).toBe(false);
+    }
+    // casbin on its own looks no further than the `*`.
+    expect(Util.keyMatchFunc('/switches/sw0/ports/9/lds/1', '/switches/sw0/port*/lds/0')).toBe(true);
   });
 
   test('9 and 10, functions of casbin: none of them can be called', async () => {
@@ -216,10 +265,7 @@ describe('casbin trap', () => {
       expect(engine.roles(caller)).toEqual([]);
     }
     // casbin on its own: no row says that `role:operator` has a role.
-    const bare = await newEnforcer(
-      newModelFromString(bareModel),
-      new StringAdapter('p, role:operator, acme, own, bind-vppb, allow'),
-    );
+    const bare = await bareOf('p, role:operator, acme, own, bind-vppb, allow');
     expect(bare.enforceSync('role:operator', 'acme', 'own', 'bind-vppb')).toBe(true);
   });
 
@@ -299,6 +345,9 @@ describe('casbin trap', () => {
     expect(fabric.ownerOf('/switches/__proto__')).toBeUndefined();
   });
 });
+
+/** casbin itself, with the plainest of models. */
+const bareOf = (rows: string): Promise<Enforcer> => newEnforcer(newModelFromString(bareModel), new StringAdapter(rows));
 
 const bareModel = `
 [request_definition]

@@ -22,8 +22,9 @@ function needed(question: Question): readonly string[] {
 describe('explanations', () => {
   test('of what is allowed name the row that allows', () => {
     expect(explained(reset(3))).toEqual([
-      'physical-port-control (0x5102) is audited, scope 2, reach own',
-      'allowed on /switches/sw0/ports/3 by grants.csv:1',
+      'physical-port-control (0x5102) is a reviewed command, but not one of the safe reads (audited; scope 2, debug writing)',
+      "reach own: it touches and disturbs nothing but the caller's own",
+      'allowed on port 3 (/switches/sw0/ports/3) by grants.csv:1',
     ]);
   });
 
@@ -34,9 +35,10 @@ describe('explanations', () => {
       via: 'port:5',
     };
     expect(explained(question)).toEqual([
-      'get-ld-allocations (0x5401) via port:5 is allowlisted, scope 0, reach query',
-      '4 ids were asked for, 1 are left',
-      'allowed on /switches/sw0/ports/5/lds/3 by grants.csv:1',
+      'get-ld-allocations (0x5401) via port:5 is one of the safe reads (allowlisted; scope 0, configuration)',
+      'reach query: it only asks and disturbs nobody',
+      "4 ids asked for, 1 left: the rest is not the caller's",
+      'allowed on logical device 3 behind port 5 (/switches/sw0/ports/5/lds/3) by grants.csv:1',
     ]);
     const nothing: Question = { named: 'get-physical-port-state', params: { port_id_list: [4] } };
     expect(explained(nothing)).toContain('nothing is left to ask for: the answer is an empty list');
@@ -44,7 +46,8 @@ describe('explanations', () => {
 
   test('of what is denied name the rule, its row and the nearest miss', () => {
     expect(explained({ ...reset(3), grants: [], mandatory: [{ id: 'L9' }] })).toEqual([
-      'physical-port-control (0x5102) is audited, scope 2, reach own',
+      'physical-port-control (0x5102) is a reviewed command, but not one of the safe reads (audited; scope 2, debug writing)',
+      "reach own: it touches and disturbs nothing but the caller's own",
       'denied by L9 (mandatory.csv:1): row L9',
       'denied by grant: nothing grants it on /switches/sw0/ports/3',
       'closest row for /switches/sw0/ports/3: grants.csv:9 (p, role:operator), but /switches/sw0/ports/3 is not in it',
@@ -63,8 +66,8 @@ describe('explanations', () => {
       nearestMiss: () => undefined,
       grant: (_principal: Principal, resource) => ({ resource, allowed: resource.endsWith('3') }),
     };
-    expect(explained({ ...reset(3), engine })).toContain('allowed on /switches/sw0/ports/3 by the policy');
-    expect(explained({ ...reset(7), engine })).toHaveLength(2);
+    expect(explained({ ...reset(3), engine })).toContain('allowed on port 3 (/switches/sw0/ports/3) by the policy');
+    expect(explained({ ...reset(7), engine })).toHaveLength(3);
   });
 
   test('cope with a refusal that has nothing outside', () => {
@@ -78,9 +81,23 @@ describe('what would be needed', () => {
   test('a role that could, or a row to write', () => {
     const bind: Question = { named: 'bind-vppb', params: { vcs_id: 0, vppb_id: 1, physical_port_id: 5, ld_id: 3 } };
     expect(needed({ ...bind, grants: [] })).toEqual([
-      'on /switches/sw0/vcss/0/vppbs/1: a row `p, ROLE, acme, /switches/sw0/vcss/0/vppbs/1, bind-vppb, allow` and that role',
-      'on /switches/sw0/ports/5/lds/3: role role:ld-admin, from the security team of tenant acme',
+      'on /switches/sw0/vcss/0/vppbs/1: a row `p, ROLE, acme, /switches/sw0/vcss/0/vppbs/1, bind-vppb, allow` in tenants/acme.csv, for a role of the caller, from the security team of acme',
+      'on /switches/sw0/ports/5/lds/3: role:ld-admin, which the security team of acme gives with a row `g, NAME, role:ld-admin, acme` in tenants/acme.csv',
     ]);
+  });
+
+  test('an owner, where no row can give it; what does not exist looks the same', () => {
+    const needs = (vcs: number, tenant: string) => {
+      const params = { vcs_id: vcs, vppb_id: 1, physical_port_id: 5, ld_id: 3 };
+      const { snapshot, decision, input } = ask({ named: 'bind-vppb', params, tenant, grants: [] });
+      return snapshot.wouldNeed({ ...decision, disclosed: true }, input.principal)[0];
+    };
+    const helps = (vcs: number) =>
+      `on /switches/sw0/vcss/${vcs}/vppbs/1: no row helps, because it is not acme's: operators can list it under \`acme\` in the fabric file, or send the command themselves`;
+    expect(needs(1, 'acme')).toBe(helps(1));
+    expect(needs(9, 'acme')).toBe(helps(9));
+    // Operators may be granted what is others'.
+    expect(needs(1, 'fabric')).toContain('a row `p, ROLE, fabric, /switches/sw0/vcss/1/vppbs/1,');
   });
 
   test('a token scope', () => {
@@ -90,7 +107,9 @@ describe('what would be needed', () => {
   });
 
   test('what no grant lifts is said', () => {
-    expect(needed({ ...reset(3), mandatory: [{ id: 'L9' }] })).toEqual(['no grant lifts L9: row L9']);
+    expect(needed({ ...reset(3), mandatory: [{ id: 'L9' }] })).toEqual([
+      'no grant lifts L9: row L9; lockdown ends with the next boot of the host, not before',
+    ]);
     expect(needed({ opcode: 0x4500, via: 'port:3', scopes: ['cci:read'] })).toEqual([
       'a token with scope `cci:debug-write-full`, from whoever issues tokens',
       'nothing helps: get-security-state cannot be granted',
@@ -99,8 +118,40 @@ describe('what would be needed', () => {
 
   test('raw opcodes are named as grants name them', () => {
     expect(needed({ opcode: 0xc010, raw: true, via: 'port:3', posture: rawOpen, grants: [] })).toEqual([
-      'on /switches/sw0/ports/3: a row `p, ROLE, acme, /switches/sw0/ports/3, opcode:0xc010, allow` and that role',
+      'on /switches/sw0/ports/3: a row `p, ROLE, acme, /switches/sw0/ports/3, opcode:0xc010, allow` in tenants/acme.csv, for a role of the caller, from the security team of acme',
     ]);
+  });
+
+  test('a row taken back, where one denies', () => {
+    const engine: Partial<RuleEngine> = {
+      grant: (_principal: Principal, resource) => ({
+        resource,
+        allowed: false,
+        rule: { source: 'acme.csv:4', text: 'p' },
+      }),
+    };
+    expect(needed({ ...reset(3), engine })).toEqual([
+      'on /switches/sw0/ports/3: that the security team of acme takes the row at acme.csv:4 back, because a row that denies outweighs any that allows',
+    ]);
+  });
+
+  test('one of several roles', () => {
+    const engine: Partial<RuleEngine> = { rolesThatCould: () => ['role:a', 'role:b'] };
+    expect(needed({ ...reset(3), grants: [], engine })).toEqual([
+      'on /switches/sw0/ports/3: role:a or role:b, which the security team of acme gives with a row `g, NAME, ROLE, acme` in tenants/acme.csv',
+    ]);
+  });
+
+  test('the number of a command that only went raw', () => {
+    const raw: Question = {
+      ...reset(3),
+      named: undefined as never,
+      opcode: 0x5102,
+      payload: '0302',
+      raw: true,
+      posture: rawOpen,
+    };
+    expect(needed({ ...raw, grants: [] }).join()).toContain('opcode:0x5102, allow`');
   });
 
   test('nothing where it is allowed', () => {

@@ -161,7 +161,7 @@ const touched: readonly [string, Question, readonly string[]][] = [
   [
     'capacity on an MLD',
     { named: 'initiate-dynamic-capacity-add', params: add('free', noTag), via: 'port:8' },
-    [`${sw}/ports/8/lds/0`, `${sw}/ports/8/lds/1`, `${sw}/ports/8/hosts/2`],
+    [`${sw}/ports/8/hosts/2`],
   ],
   ['raw without a codec on the switch', { opcode: 0xc010, raw: true, tenant: 'fabric', posture: rawOpen }, [sw]],
   ['raw without a codec on an SLD', { opcode: 0xc010, raw: true, via: 'port:3', posture: rawOpen }, [`${sw}/ports/3`]],
@@ -339,7 +339,6 @@ const refused: readonly [string, Question, string][] = [
   ['a malformed command to a shared MLD', { opcode: 0x5400, payload: '00', via: 'port:5' }, 'ENOMEM R5 -> ENOMEM 22'],
   ['the switch itself, changed', { opcode: 0x0404, payload: debugLog.replaceAll('-', '') }, foreign],
   ['a log of the switch', { named: 'get-log', params: { log_identifier: debugLog, offset: 0, length: 4 } }, foreign],
-  ['events of the switch', { opcode: 0x0100, payload: '00' }, foreign],
   ['a switch that does not exist', { named: 'identify', switch: 'sw9' }, foreign],
   ["a switch named so that its path is one's own port", { named: 'identify', switch: 'sw0/ports/3' }, foreign],
   [

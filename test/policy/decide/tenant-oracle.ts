@@ -31,9 +31,11 @@ export interface WorldVcs {
 
 const CEL = '0da9c0b5bf414b788f7996b1623b3f17';
 /** Queries of the switch itself whose answers are made up or filtered per tenant, and the abort of one's own work. */
-const switchQueries = [0x0001, 0x0002, 0x0003, 0x0005, 0x0300, 0x0400, 0x0402, 0x0405, 0x5100];
+const switchQueries = [0x0001, 0x0002, 0x0003, 0x0005, 0x0400, 0x0402, 0x0405, 0x5100];
+/** What each tenant has of his own on the switch: answered by the broker, never sent. */
+const ownOnSwitch = [0x0004, 0x0100, 0x0101, 0x0300, 0x0301];
 /** Reads of a shared MLD for which one LD is enough. */
-const sharedReads = [0x0001, 0x0400, 0x5400, 0x5403, 0x5405];
+const sharedReads = [0x0001, 0x0400, 0x5400, 0x5403, 0x5405, 0x5600, 0x5608];
 
 const byte = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0;
 const word = (bytes: Uint8Array, at: number): number => byte(bytes, at) + 256 * byte(bytes, at + 1);
@@ -109,7 +111,7 @@ function onSwitch(world: World, tenant: string, opcode: number, payload: Uint8Ar
     case 0x0401:
       return unless(hex(payload.subarray(0, 16)) === CEL, 'a log of the switch');
     default:
-      return unless(switchQueries.includes(opcode), 'the switch');
+      return unless(switchQueries.includes(opcode) || ownOnSwitch.includes(opcode), 'the switch');
   }
 }
 
@@ -134,6 +136,15 @@ function behindPort(
     return foreign === undefined ? undefined : `LD ${foreign} of a range on port ${port}`;
   }
   if (at.owner === tenant) return undefined;
+  // Capacity of one host of an MLD is that LD's; prescribed places are everybody's, and no tag has an owner here.
+  if ([0x5601, 0x5603, 0x5604, 0x5605].includes(opcode)) {
+    const host = word(payload, 0);
+    const adds = opcode === 0x5604;
+    if (adds && (byte(payload, 2) & 0x0f) >= 2) return 'a place or a tag of everybody';
+    if (opcode === 0x5605 && (byte(payload, 2) & 0x0f) !== 0) return 'a place of everybody';
+    if (opcode === 0x5605 && payload.subarray(12, 28).some((value) => value !== 0)) return 'a tag without an owner';
+    return host < at.lds && (at.ldOwners.get(host) ?? '') === tenant ? undefined : `host ${host} of port ${port}`;
+  }
   const lds = Array.from({ length: at.deviceLds }, (_, ld) => ld);
   const shared = sharedReads.includes(opcode) || (opcode === 0x0401 && hex(payload.subarray(0, 16)) === CEL);
   if (shared) return lds.some(own) ? undefined : `port ${port}, where the tenant has nothing`;

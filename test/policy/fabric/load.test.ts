@@ -371,6 +371,16 @@ describe('a mistake in the fabric file', () => {
     expect(codeOf('\0')).toBe('unreadable 1:1');
   });
 
+  test('a megabyte of keys takes seconds, not minutes, and the one that repeats is found', () => {
+    const keys = Array.from({ length: 60_000 }, (_, i) => `  t${i}: {}\n`).join('');
+    const started = cpuTimeMs();
+    const loaded = loadFabric({ text: `${head}${keys}  t59999: {}\n` });
+    expect(loaded.ok ? [] : loaded.error.map(({ line, message }) => `${line} ${message}`)).toEqual([
+      `${head.split('\n').length + 60_000} map keys must be unique`,
+    ]);
+    expect(cpuTimeMs() - started).toBeLessThan(20_000);
+  });
+
   test('no text makes the loader throw or dawdle', () => {
     const pieces = fc.constantFrom(
       'switches:',

@@ -20,7 +20,7 @@ async function mistakes(): Promise<string[]> {
 describe('a policy directory', () => {
   test('is read as shipped, with what may lie beside it', async () => {
     writeFileSync(join(directory, 'README.md'), 'hello');
-    mkdirSync(join(directory, 'tests'));
+    mkdirSync(join(directory, 'tests'), { recursive: true });
     writeFileSync(join(directory, '.acme.csv.swp'), '\0');
     writeFileSync(join(directory, 'tenants/acme.csv~'), 'p');
     expect(await mistakes()).toEqual([]);

@@ -243,7 +243,7 @@ describe('a policy as a whole', () => {
     ['tenants/acme.csv.bak', 'unknown-file', /left out unseen/],
     ['tenants/acme.CSV', 'unknown-file', /a policy has/],
     ['acme.csv', 'unknown-file', /a policy has/],
-    ['commands.d/vendor.yaml', 'unknown-file', /a policy has/],
+    ['commands.d/vendor.yml', 'unknown-file', /a policy has/],
     ['tenants/../../etc/passwd.csv', 'unknown-file', /a policy has/],
     ['__proto__', 'unknown-file', /a policy has/],
   ])('a file %s is not passed over', async (name, code, help) => {

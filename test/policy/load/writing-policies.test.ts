@@ -40,6 +40,11 @@ describe('docs/writing-policies.md', () => {
       'csv mandatory.csv',
       'csv tenants/initech.csv',
       'text errors',
+      // Run with the commands that stand beside them, by test/cli/policy/writing-policies.test.ts.
+      'console review',
+      'yaml tests/initech.yaml',
+      'console suite',
+      'console explain',
     ]);
   });
 
@@ -62,6 +67,18 @@ describe('docs/writing-policies.md', () => {
     expect(loaded.value.grant(bill, '/switches/sw0/ports/5', commandOf('get-physical-port-state')).allowed).toBe(true);
     expect(loaded.value.grant(other, '/switches/sw0/ports/3/lds/1', commandOf('bind-vppb')).allowed).toBe(false);
     expect(loaded.value.grant(other, '/switches/sw0/ports/5', commandOf('get-physical-port-state')).allowed).toBe(true);
+  });
+
+  test('the row about the switch itself gives what the first ones do not', async () => {
+    const row = 'p, role:reader, initech, /switches/sw0, class:allowlisted, allow';
+    expect(page).toContain(`\`${row}\``);
+    const allowed = async (text: string) => {
+      const loaded = await loadPolicy({ files: filesWith({ ...(first as Example), text }), fabric, profile: 'host' });
+      const identify = commandOf('identify-switch-device');
+      return loaded.ok && loaded.value.grant(callerOf('initech'), '/switches/sw0', identify).allowed;
+    };
+    expect(await allowed(String(first?.text))).toBe(false);
+    expect(await allowed(`${first?.text}${row}\n`)).toBe(true);
   });
 
   test('the errors are those that are printed there', async () => {

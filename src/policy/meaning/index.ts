@@ -1,0 +1,18 @@
+export { at } from './at.ts';
+export { Callers } from './callers.ts';
+export { Desk } from './desk.ts';
+export { diffPolicies, type GrantChange, type PolicyDiff, type Who } from './diff.ts';
+export { knownSelector } from './known-selector.ts';
+export { madeUpCaller } from './made-up-caller.ts';
+export type { MandatoryChange } from './mandatory-diff.ts';
+export { type Matrix, type MatrixFilter, type MatrixRow, matrixOf } from './matrix.ts';
+export { parseMatrixFilter } from './matrix-filter.ts';
+export { type Answer, answer } from './query.ts';
+export { parseQuestion, type Question, type QuestionProblem } from './question.ts';
+export { gateOf, type Resource, Universe } from './resources.ts';
+export type { Selections } from './selections.ts';
+export type { Side } from './sides.ts';
+export { selectionsOf } from './sides.ts';
+export type { Standing } from './standing.ts';
+export type { Obstacle } from './tenant-desk.ts';
+export type { Witness } from './witness.ts';

@@ -74,7 +74,10 @@ function section(row: CommandRow): string {
       ? ['- Granted by its exact slug only: no set, class, scope or range reaches it']
       : []),
     ...(row.grant === 'never' ? ['- Cannot be granted'] : []),
-    ...(row.claimed === undefined ? [] : [`- Kept for the broker itself (EBUSY): ${row.claimed}`]),
+    ...(row.virtual === undefined ? [] : [`- Answered by the broker on the switch itself: ${row.virtual}`]),
+    ...(row.claimed === undefined
+      ? []
+      : [`- Kept for the broker itself (EBUSY${row.virtual === undefined ? '' : ', below a tunnel'}): ${row.claimed}`]),
     ...(row.notOffered === undefined ? [] : [`- Offered to nobody (ENOTTY): ${row.notOffered}`]),
     `- Runs on ${row.executesOn.join(', ')}; ${background(row)}; source ${row.spec}`,
     `- Request ${size(row.request ?? row.requestSize)}, reply ${size(row.response ?? row.responseSize)}`,

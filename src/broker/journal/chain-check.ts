@@ -10,30 +10,34 @@ import { type ChainHead, emptyChain, type ParsedLine } from './line.ts';
  */
 export type ChainProblemKind = 'changed' | 'unreadable' | 'removed' | 'inserted' | 'reordered' | 'duplicated';
 
-export interface ChainProblem {
-  readonly kind: ChainProblemKind;
-  /** Line of the file, from 1. For `removed`: the line before which records are missing. */
+/** A line of a journal that may have several segments. */
+export interface Place {
+  /** Name of the segment. */
+  readonly file: string;
+  /** Line of the segment, from 1. */
   readonly line: number;
-  /** Bytes from the beginning of the file to that line. */
+  /** Bytes from the beginning of the segment to that line. */
   readonly offset: number;
+  /** Line of the whole journal, from 1. */
+  readonly ordinal: number;
+}
+
+/** For `removed`, the place is the one before which records are missing. */
+export interface ChainProblem extends Place {
+  readonly kind: ChainProblemKind;
   /** Sequence of the record, or the first missing one. Absent where the line has none. */
   readonly sequence?: number;
   readonly text: string;
 }
 
 /** The end of what is one unbroken chain from the first record on. */
-export interface TrustedPart {
-  readonly line: number;
+export interface TrustedPart extends Place {
   readonly sequence: number;
   readonly hash: string;
 }
 
-interface Place {
-  readonly line: number;
-  readonly offset: number;
-}
-
-interface Seen extends Place {
+interface Seen {
+  readonly place: Place;
   readonly head: ChainHead;
   /** Hash that it claims to follow. */
   readonly prev: string;
@@ -46,7 +50,8 @@ interface Rival {
   readonly trusted: TrustedPart | undefined;
 }
 
-interface Gap extends Place {
+interface Gap {
+  readonly place: Place;
   readonly from: number;
   readonly to: number;
 }
@@ -65,7 +70,8 @@ export class ChainCheck {
   readonly #problems: ChainProblem[] = [];
   #count = 0;
   /** What the next record should follow; its hash is undefined after a line that could not be read. */
-  #head: { readonly sequence: number; readonly hash: string | undefined } = emptyChain;
+  #head: { readonly sequence: number; readonly hash: string | undefined };
+  #isBegun: boolean;
   readonly #window: Seen[] = [];
   #gaps: Gap[] = [];
   /** A second record of a number that was passed, and where in the window the one before it is. */
@@ -73,28 +79,40 @@ export class ChainCheck {
   #trusted: TrustedPart | undefined;
   #broken = false;
 
-  /** @param limit problems that are kept; all are counted */
-  constructor(limit: number) {
+  /**
+   * @param limit problems that are kept; all are counted
+   * @param isWhole false when the beginning is elsewhere: then the first record may follow from anything
+   */
+  constructor(limit: number, isWhole: boolean) {
     this.#limit = limit;
+    this.#isBegun = isWhole;
+    this.#head = emptyChain;
   }
 
   /** Takes the next whole line. */
   take(place: Place, parsed: ParsedLine): void {
     if (this.#rival !== undefined) this.#judgeRival(this.#rival, parsed);
     if (!parsed.ok) {
-      this.#report('unreadable', place, undefined, `line ${place.line} is no record: ${parsed.why}`);
+      this.#report('unreadable', place, undefined, `this is no record: ${parsed.why}`);
       this.#head = { sequence: this.#head.sequence + 1, hash: undefined };
       return;
     }
     const { seq, prev, hash } = parsed.record;
-    const seen: Seen = { ...place, head: { sequence: seq, hash }, prev };
+    const seen: Seen = { place, head: { sequence: seq, hash }, prev };
     if (!parsed.intact) {
       this.#report('changed', place, seq, `record ${seq} was changed: its content does not fit its hash`);
+      this.#begin(seen);
       // Its stored hash is what the next one was chained to, if only the content was touched.
       if (seq === this.#head.sequence + 1) this.#advance(seen);
       return;
     }
+    this.#begin(seen);
     this.#place(seen);
+  }
+
+  #begin({ head, prev }: Seen): void {
+    if (!this.#isBegun) this.#head = { sequence: head.sequence - 1, hash: prev };
+    this.#isBegun = true;
   }
 
   /** Problems in file order, gaps that nothing filled included. */
@@ -104,12 +122,12 @@ export class ChainCheck {
     readonly trusted: TrustedPart | undefined;
   } {
     if (this.#rival !== undefined) this.#rejectRival(this.#rival.seen);
-    for (const { line, offset, from, to } of this.#gaps) {
+    for (const { place, from, to } of this.#gaps) {
       const which = from === to ? `record ${from} is` : `records ${from} to ${to} are`;
-      this.#report('removed', { line, offset }, from, `${which} missing before line ${line}`);
+      this.#report('removed', place, from, `${which} missing before this line`);
     }
     this.#gaps = [];
-    this.#problems.sort((left, right) => left.line - right.line);
+    this.#problems.sort((left, right) => left.ordinal - right.ordinal);
     return { problems: this.#problems, count: this.#count, trusted: this.#trusted };
   }
 
@@ -126,8 +144,8 @@ export class ChainCheck {
   #afterGap(seen: Seen, expected: number): void {
     this.#broken = true;
     if (this.#gaps.length < MAX_GAPS) {
-      this.#gaps.push({ line: seen.line, offset: seen.offset, from: expected, to: seen.head.sequence - 1 });
-    } else this.#report('removed', seen, expected, `records from ${expected} on are missing before line ${seen.line}`);
+      this.#gaps.push({ place: seen.place, from: expected, to: seen.head.sequence - 1 });
+    } else this.#report('removed', seen.place, expected, `records from ${expected} on are missing before this line`);
     this.#advance(seen);
   }
 
@@ -136,10 +154,10 @@ export class ChainCheck {
     const before = this.#window.at(-1);
     const sequence = seen.head.sequence;
     if (before === undefined) {
-      this.#report('changed', seen, sequence, `record ${sequence} follows something other than the beginning`);
+      this.#report('changed', seen.place, sequence, `record ${sequence} follows something other than the beginning`);
     } else {
       const text = `record ${before.head.sequence} was replaced: record ${sequence} was written after another one`;
-      this.#report('changed', before, before.head.sequence, text);
+      this.#report('changed', before.place, before.head.sequence, text);
     }
     this.#advance(seen);
   }
@@ -149,16 +167,12 @@ export class ChainCheck {
     const { sequence, hash } = seen.head;
     const twin = this.#window.find((other) => other.head.sequence === sequence);
     if (twin?.head.hash === hash) {
-      this.#report(
-        'duplicated',
-        seen,
-        sequence,
-        `record ${sequence} is there a second time, first on line ${twin.line}`,
-      );
+      const first = `${twin.place.file}:${twin.place.line}`;
+      this.#report('duplicated', seen.place, sequence, `record ${sequence} is there a second time, first in ${first}`);
       return;
     }
     if (this.#fillsGap(sequence)) {
-      this.#report('reordered', seen, sequence, `record ${sequence} belongs further up`);
+      this.#report('reordered', seen.place, sequence, `record ${sequence} belongs further up`);
       return;
     }
     const origin = this.#window.findLastIndex(
@@ -167,11 +181,11 @@ export class ChainCheck {
     if (origin >= 0 || (sequence === 1 && seen.prev === emptyChain.hash && this.#window[0] === twin)) {
       // Both follow a good record: the next one tells which of them it was written after.
       this.#rival = { seen, origin, trusted: this.#trusted };
-      if (this.#trusted !== undefined) this.#trusted = this.#before((this.#window[origin + 1] ?? seen).line);
+      if (this.#trusted !== undefined) this.#trusted = this.#before((this.#window[origin + 1] ?? seen).place);
       this.#broken = true;
       return;
     }
-    this.#report('inserted', seen, sequence, passed(seen));
+    this.#report('inserted', seen.place, sequence, passed(seen));
   }
 
   /** Is the record after two rivals the successor of the second? Then the first, and what came after it, was put in. */
@@ -185,15 +199,15 @@ export class ChainCheck {
     }
     this.#rival = undefined;
     for (const extra of this.#window.splice(origin + 1)) {
-      const text = `line ${extra.line} was put in: record ${sequence} on line ${seen.line} was written without it`;
-      this.#report('inserted', extra, extra.head.sequence, text);
+      const text = `this was put in: record ${sequence} in ${seen.place.file}:${seen.place.line} was written without it`;
+      this.#report('inserted', extra.place, extra.head.sequence, text);
     }
     this.#advance(seen);
   }
 
   #rejectRival(seen: Seen): void {
     this.#rival = undefined;
-    this.#report('inserted', seen, seen.head.sequence, passed(seen));
+    this.#report('inserted', seen.place, seen.head.sequence, passed(seen));
   }
 
   #fillsGap(sequence: number): boolean {
@@ -212,24 +226,26 @@ export class ChainCheck {
     this.#head = seen.head;
     this.#window.push(seen);
     if (this.#window.length > 2 * WINDOW) this.#window.splice(0, WINDOW);
-    if (!this.#broken) this.#trusted = { line: seen.line, ...seen.head };
+    if (!this.#broken) this.#trusted = { ...seen.place, ...seen.head };
   }
 
-  #report(kind: ChainProblemKind, { line, offset }: Place, sequence: number | undefined, text: string): void {
+  #report(kind: ChainProblemKind, place: Place, sequence: number | undefined, text: string): void {
     this.#broken = true;
     this.#count += 1;
     // What was believed up to now may include the line that turned out to be wrong.
-    if (this.#trusted !== undefined && this.#trusted.line >= line) this.#trusted = this.#before(line);
+    if (this.#trusted !== undefined && this.#trusted.ordinal >= place.ordinal) {
+      this.#trusted = this.#before(place);
+    }
     if (this.#problems.length >= this.#limit) return;
-    this.#problems.push({ kind, line, offset, ...(sequence === undefined ? {} : { sequence }), text });
+    this.#problems.push({ kind, ...place, ...(sequence === undefined ? {} : { sequence }), text });
   }
 
-  #before(line: number): TrustedPart | undefined {
-    const seen = this.#window.findLast((other) => other.line < line);
-    return seen === undefined ? undefined : { line: seen.line, ...seen.head };
+  #before({ ordinal }: Place): TrustedPart | undefined {
+    const seen = this.#window.findLast(({ place }) => place.ordinal < ordinal);
+    return seen === undefined ? undefined : { ...seen.place, ...seen.head };
   }
 }
 
-function passed({ line, head }: Seen): string {
-  return `line ${line} carries sequence ${head.sequence}, which was passed already`;
+function passed({ head }: Seen): string {
+  return `this carries sequence ${head.sequence}, which was passed already`;
 }

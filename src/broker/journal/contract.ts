@@ -1,6 +1,7 @@
 import type { JournalError } from './errors.ts';
+import type { PreparedMembers } from './line.ts';
 import type { OpenIntent } from './open-intents.ts';
-import type { RecordBodies, RecordKind } from './records.ts';
+import type { AppendableKind, RecordBodies, RecordKind } from './records.ts';
 
 /** Time for the journal. */
 export interface JournalClock {
@@ -32,16 +33,45 @@ export interface JournalHealth {
   readonly failures: number;
 }
 
+/** A record that is on disk now. */
+export interface DurableRecord {
+  readonly kind: RecordKind;
+  readonly sequence: number;
+  /** Its line, with the newline. */
+  readonly text: string;
+  /** Of the line. */
+  readonly bytes: number;
+}
+
+/** Is told of records once they are on disk, in the order of the journal. */
+export interface DurableListener {
+  /** Must not throw, and must not take long: everybody waits. */
+  take(records: readonly DurableRecord[]): void;
+  /** The journal was closed; there will be no more. Must not reject. */
+  close(): Promise<void>;
+}
+
 /** What opening found. */
 export interface OpenReport {
-  /** Records before this run. */
+  /** Records before this run, those of segments that were taken away included. */
   readonly records: number;
+  /** Of these, how many were read and verified now: those after the last checkpoint that our key signed. */
+  readonly verified: number;
   /** Switches that those records name: for these, a missing taint ledger is a loss. */
   readonly switches: ReadonlySet<string>;
   /** Bytes of an incomplete last record that were cut off, and the file beside the journal that keeps them. */
   readonly torn?: { readonly bytes: number; readonly keptAs: string; readonly why: string };
   /** Intents of an earlier run that got the outcome `unknown` now. */
   readonly unknown: readonly OpenIntent[];
+  /** Id of the key that signed before, when it is not the one that signs now. */
+  readonly formerKey?: string;
+}
+
+export interface AppendOptions {
+  /** Resolve when the record is on disk, not before. */
+  readonly durable: boolean;
+  /** Further members of the record, none of which its body has. */
+  readonly prepared?: PreparedMembers;
 }
 
 /** The audit journal of one broker. */
@@ -56,11 +86,7 @@ export interface Journal {
    * nothing and need not record that.
    * @throws JournalError `failed`, `overloaded`, `invalid`, `closed`; for durable ones also `io`, `replaced`, `truncated`
    */
-  append<K extends RecordKind>(
-    kind: K,
-    body: RecordBodies[K],
-    options: { readonly durable: boolean },
-  ): Promise<Appended>;
+  append<K extends AppendableKind>(kind: K, body: RecordBodies[K], options: AppendOptions): Promise<Appended>;
   /** Resolves when everything accepted so far is on disk. @throws JournalError */
   flush(): Promise<void>;
   health(): JournalHealth;

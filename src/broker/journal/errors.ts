@@ -8,6 +8,7 @@
  * - `failed`: an earlier write failed and the journal has not recovered yet; nothing was recorded
  * - `overloaded`: too many bytes wait to be written; nothing was recorded, try again
  * - `invalid`: the record can't be written as JSON, uses a reserved name or is too large
+ * - `undelivered`: a sink that is enforced did not take the intent in time; nothing may be sent for it
  * - `closed`: the journal was closed
  */
 export type JournalErrorCode =
@@ -20,6 +21,7 @@ export type JournalErrorCode =
   | 'failed'
   | 'overloaded'
   | 'invalid'
+  | 'undelivered'
   | 'closed';
 
 /** A place in a journal. */

@@ -1,5 +1,14 @@
-export type { ChainProblem, ChainProblemKind, TrustedPart } from './chain-check.ts';
-export type { Appended, Journal, JournalClock, JournalHealth, OpenReport } from './contract.ts';
+export type { ChainProblem, ChainProblemKind, Place, TrustedPart } from './chain-check.ts';
+export type {
+  Appended,
+  AppendOptions,
+  DurableListener,
+  DurableRecord,
+  Journal,
+  JournalClock,
+  JournalHealth,
+  OpenReport,
+} from './contract.ts';
 export { JournalError, type JournalErrorCode, type JournalPosition } from './errors.ts';
 export {
   type FileIdentity,
@@ -8,9 +17,21 @@ export {
   type JournalFileSystem,
   type OpenMode,
 } from './file-system.ts';
+export {
+  type CheckpointKey,
+  type CheckpointSigner,
+  checkpointKey,
+  newSigningKey,
+  openSigningKey,
+  signerOf,
+} from './key.ts';
+export { PreparedMembers } from './line.ts';
 export type { JournalLock } from './lock.ts';
 export { type JournalOptions, openJournal, systemJournalClock } from './open.ts';
 export type { OpenIntent } from './open-intents.ts';
 export { type ReadOptions, type RecordFilter, readJournal, showRequest } from './read.ts';
+export { journalRecordSchema } from './record-json-schema.ts';
 export * from './records.ts';
-export { type JournalVerdict, type VerifyOptions, verifyJournal } from './verify.ts';
+export type { AuthenticRange, GoodCheckpoint, SignatureProblem, SignatureProblemKind } from './signature-check.ts';
+export { type JournalVerdict, type Problem, type ProblemKind, type VerifyOptions, verifyJournal } from './verify.ts';
+export type { WitnessVerdict } from './witness-check.ts';

@@ -1,36 +1,54 @@
-import { join } from 'node:path';
-import type { Appended, Journal, JournalClock, JournalHealth, OpenReport } from './contract.ts';
+import { Chain, type ChainState } from './chain.ts';
+import type {
+  Appended,
+  AppendOptions,
+  DurableListener,
+  Journal,
+  JournalClock,
+  JournalHealth,
+  OpenReport,
+} from './contract.ts';
 import { directoryProblem } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
-import { buildLine, type ChainHead } from './line.ts';
+import type { CheckpointSigner } from './key.ts';
 import type { JournalLock } from './lock.ts';
-import { intentNote, type OpenIntent, type OpenIntents } from './open-intents.ts';
+import type { OpenIntent, OpenIntents } from './open-intents.ts';
 import { bytesOf, type PendingLine, PendingLines } from './pending.ts';
-import type { RecordBodies, RecordKind } from './records.ts';
-import { appendAll, type DurableEnd, inspect, reattach } from './segment.ts';
+import type { AppendableKind, RecordBodies } from './records.ts';
+import { Recovery } from './recovery.ts';
+import type { DurableEnd } from './segment.ts';
+import type { SegmentRef } from './segment-names.ts';
+import { SegmentWriter } from './segment-writer.ts';
 
 export interface WriterOptions {
   readonly directory: string;
-  readonly fileName: string;
   readonly clock: JournalClock;
   readonly fileSystem: JournalFileSystem;
+  readonly signer: CheckpointSigner | undefined;
   readonly onError: (error: JournalError) => void;
   readonly onRecovered: () => void;
+  readonly listeners: readonly DurableListener[];
+  readonly isStrict: boolean;
   readonly flushAfterMs: number;
   readonly maxPendingBytes: number;
   readonly maxRecordBytes: number;
   readonly retryAfterMs: number;
   readonly checkEveryMs: number;
+  readonly checkpointAfterMs: number;
+  readonly checkpointRecords: number;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
   readonly lock: (directory: string) => Promise<JournalLock>;
 }
 
 /** What a writer takes over from the opening. */
 export interface WriterStart {
   readonly report: OpenReport;
+  readonly segment: SegmentRef;
   readonly file: JournalFile;
   readonly lock: JournalLock;
-  readonly head: ChainHead;
+  readonly chain: ChainState;
   readonly end: DurableEnd;
   readonly intents: OpenIntents;
 }
@@ -42,18 +60,19 @@ const MAX_RETRY_MS = 5000;
 export class JournalWriter implements Journal {
   readonly report: OpenReport;
   readonly #options: WriterOptions;
-  readonly #path: string;
+  readonly #chain: Chain;
+  readonly #segment: SegmentWriter;
   readonly #pending = new PendingLines();
+  /** Of what is on disk; the chain has its own, which is ahead. */
   readonly #intents: OpenIntents;
-  #file: JournalFile;
+  readonly #recovery = new Recovery();
   #lock: JournalLock;
-  #head: ChainHead;
-  #end: DurableEnd;
   #durableSequence: number;
-  /** Bytes of the last write, to tell our own torn write from somebody else's. */
-  #attempted: Uint8Array = new Uint8Array(0);
   #flushing: Promise<void> | undefined;
+  /** Up to this record somebody waits for the disk, or the time to write has come. */
+  #wanted = 0;
   #flushTimer: NodeJS.Timeout | undefined;
+  #checkpointTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #recovering: Promise<void> | undefined;
   readonly #checkTimer: NodeJS.Timeout;
@@ -67,33 +86,38 @@ export class JournalWriter implements Journal {
   constructor(options: WriterOptions, start: WriterStart) {
     this.report = start.report;
     this.#options = options;
-    this.#path = join(options.directory, options.fileName);
-    this.#file = start.file;
+    this.#chain = new Chain(options, start.chain, start.intents.copy(), start.report.switches);
+    this.#segment = new SegmentWriter(options.fileSystem, options.directory, start);
     this.#lock = start.lock;
-    this.#head = start.head;
-    this.#end = start.end;
-    this.#durableSequence = start.head.sequence;
+    this.#durableSequence = start.chain.head.sequence;
     this.#intents = start.intents;
     this.#checkTimer = setInterval(() => this.#startCheck(), options.checkEveryMs);
     this.#checkTimer.unref();
+    // What a crash left unsigned is signed before anything new follows it.
+    this.#checkpoint();
+    this.#flushLater();
   }
 
-  append<K extends RecordKind>(
+  append<K extends AppendableKind>(
     kind: K,
     body: RecordBodies[K],
-    { durable }: { readonly durable: boolean },
+    { durable, prepared }: AppendOptions,
   ): Promise<Appended> {
     let line: PendingLine;
     try {
       this.#mustAccept();
-      line = this.#chained(kind, body);
+      const nowMs = this.#options.clock.now();
+      this.#rotateWhenFull(nowMs);
+      line = this.#chain.record(kind, body, nowMs, prepared);
     } catch (error) {
       return Promise.reject(asJournalError(error, `a ${kind} record can't be made`));
     }
-    const appended: Appended = { sequence: this.#head.sequence, hash: this.#head.hash };
+    const { sequence, hash } = this.#chain.head;
+    const appended: Appended = { sequence, hash };
     this.#pending.add(line);
-    if (!durable) {
-      this.#flushTimer ??= setTimeout(() => this.#startFlush(), this.#options.flushAfterMs);
+    this.#signInTime();
+    if (!durable && !this.#options.isStrict) {
+      this.#flushLater();
       return Promise.resolve(appended);
     }
     const settled = new Promise<Appended>((resolve, reject) => {
@@ -107,7 +131,7 @@ export class JournalWriter implements Journal {
     return {
       state: this.#closed !== undefined ? 'closed' : this.#error !== undefined ? 'failed' : 'open',
       ...(this.#error === undefined ? {} : { error: this.#error }),
-      sequence: this.#head.sequence,
+      sequence: this.#chain.head.sequence,
       durableSequence: this.#durableSequence,
       pendingBytes: this.#pending.bytes,
       failures: this.#failures,
@@ -134,13 +158,19 @@ export class JournalWriter implements Journal {
     clearInterval(this.#checkTimer);
     try {
       await this.#recovering?.catch(() => undefined);
+      if (this.#error === undefined) this.#checkpoint();
       // One more try for what a failing disk has not taken yet.
       await this.flush().catch(() => this.#recover());
+      // Recovering has written records of its own.
+      this.#checkpoint();
+      await this.flush();
     } finally {
       clearTimeout(this.#retryTimer);
       clearTimeout(this.#flushTimer);
-      await this.#file.close().catch(() => undefined);
+      clearTimeout(this.#checkpointTimer);
+      await this.#segment.close();
       this.#lock.release();
+      await Promise.all(this.#options.listeners.map((listener) => listener.close()));
     }
   }
 
@@ -165,29 +195,46 @@ export class JournalWriter implements Journal {
     }
   }
 
-  /** Puts a record at the end of the chain. */
-  #chained<K extends RecordKind>(kind: K, body: RecordBodies[K]): PendingLine {
-    const { clock, maxRecordBytes } = this.#options;
-    const at = new Date(clock.now()).toISOString();
-    const { text, head } = buildLine(kind, body, this.#head, at, clock.monotonic());
-    const bytes = Buffer.byteLength(text);
-    if (bytes > maxRecordBytes) {
-      throw new JournalError('invalid', `a ${kind} record of ${bytes} bytes is over the limit of ${maxRecordBytes}`);
-    }
-    this.#head = head;
-    return {
-      sequence: head.sequence,
-      text,
-      bytes,
-      note: intentNote(kind, head.sequence, body),
-      waiter: undefined,
-      refused: false,
-    };
+  /** Seals a segment that is large or old enough, so that the next record begins another one. */
+  #rotateWhenFull(nowMs: number): void {
+    if (!this.#chain.isSegmentFull(nowMs)) return;
+    this.#checkpoint();
+    this.#chain.beginSegment();
+  }
+
+  #signInTime(): void {
+    if (this.#chain.unsigned >= this.#options.checkpointRecords) this.#checkpoint();
+    else this.#checkpointLater();
+  }
+
+  #checkpointLater(): void {
+    if (this.#options.signer === undefined) return;
+    this.#checkpointTimer ??= setTimeout(() => {
+      this.#checkpointTimer = undefined;
+      // After a failure there are new records, and with them a new timer.
+      if (this.#error !== undefined || this.#closed !== undefined) return;
+      this.#checkpoint();
+      this.#startFlush();
+    }, this.#options.checkpointAfterMs).unref();
+  }
+
+  /** Puts a checkpoint at the end of the chain. */
+  #checkpoint(): void {
+    clearTimeout(this.#checkpointTimer);
+    this.#checkpointTimer = undefined;
+    if (this.#chain.unsigned === 0) return;
+    const line = this.#chain.checkpoint(this.#options.clock.now());
+    if (line !== undefined) this.#pending.add(line);
+  }
+
+  #flushLater(): void {
+    if (this.#pending.length > 0) this.#flushTimer ??= setTimeout(() => this.#startFlush(), this.#options.flushAfterMs);
   }
 
   #startFlush(): void {
     clearTimeout(this.#flushTimer);
     this.#flushTimer = undefined;
+    this.#wanted = this.#chain.head.sequence;
     if (this.#error !== undefined) return;
     this.#flushing ??= this.#flushAll();
   }
@@ -200,10 +247,10 @@ export class JournalWriter implements Journal {
 
   async #checkThenFlush(): Promise<void> {
     try {
-      await inspect(this.#options.fileSystem, this.#file, this.#path, this.#end.offset);
+      await this.#segment.check();
     } catch (error) {
       this.#flushing = undefined;
-      this.#fail(asJournalError(error, `\`${this.#path}\` can't be checked`));
+      this.#fail(asJournalError(error, `\`${this.#segment.path}\` can't be checked`));
       return;
     }
     // What was appended meanwhile saw that something was running and waits for it.
@@ -214,40 +261,35 @@ export class JournalWriter implements Journal {
   async #flushAll(): Promise<void> {
     // Everything that is appended in this turn of the event loop shares the first one.
     await Promise.resolve();
-    while (this.#pending.length > 0 && (await this.#flushOnce()));
+    // Beyond that nobody waits: what came meanwhile shares a later one, or a steady caller would keep the disk busy alone.
+    while (this.#pending.length > 0 && this.#durableSequence < this.#wanted && (await this.#flushOnce()));
     // INVARIANT: no turn between the last look at what is pending and this, or an append would wait for ever.
     this.#flushing = undefined;
   }
 
   /** True when it worked. */
   async #flushOnce(): Promise<boolean> {
-    const lines = this.#pending.snapshot();
-    const bytes = bytesOf(lines);
+    const lines = this.#pending.ofOneSegment();
     try {
-      await this.#write(this.#file, bytes);
+      await this.#write(lines);
     } catch (error) {
-      this.#fail(asJournalError(error, `\`${this.#path}\` can't be written`));
+      this.#fail(asJournalError(error, `\`${this.#segment.path}\` can't be written`));
       return false;
     }
-    this.#durable(lines, bytes);
+    this.#durable(lines);
     return true;
   }
 
-  async #write(file: JournalFile, bytes: Uint8Array): Promise<void> {
-    this.#attempted = bytes;
-    await appendAll(file, bytes);
-    // Side by side, since the sync takes longer than the look. Both are awaited: neither may still run when we recover.
-    const size = this.#end.offset + bytes.length;
-    const done = await Promise.allSettled([file.datasync(), inspect(this.#options.fileSystem, file, this.#path, size)]);
-    for (const part of done) if (part.status === 'rejected') throw part.reason;
+  /** Lines of one segment. */
+  async #write(lines: readonly PendingLine[]): Promise<void> {
+    const last = lines.at(-1);
+    if (last !== undefined) await this.#segment.write(last.segment, bytesOf(lines), Buffer.from(last.text));
   }
 
-  #durable(lines: readonly PendingLine[], bytes: Buffer): void {
-    const last = lines.at(-1);
-    if (last === undefined) return;
-    this.#end = { offset: this.#end.offset + bytes.length, lastLine: Buffer.from(last.text) };
-    this.#durableSequence = last.sequence;
+  #durable(lines: readonly PendingLine[]): void {
+    this.#durableSequence = lines.at(-1)?.sequence ?? this.#durableSequence;
     for (const line of lines) if (line.note !== undefined) this.#intents.apply(line.note);
+    for (const listener of this.#options.listeners) listener.take(lines);
     this.#pending.settle(lines.length);
   }
 
@@ -281,70 +323,44 @@ export class JournalWriter implements Journal {
     const failure = this.#cause;
     if (failure === undefined) return;
     const { fileSystem, directory, lock } = this.#options;
-    const headBefore = this.#head;
-    let file: JournalFile | undefined;
     try {
       const problem = await directoryProblem(fileSystem, directory);
       if (problem !== undefined) throw problem;
       this.#lock.release();
       this.#lock = await lock(directory);
-      const again = await reattach(fileSystem, this.#path, this.#file, this.#end, this.#attempted);
-      file = again.file;
-      const waiting = this.#pending.snapshot();
-      const told = this.#recoveryLines(failure, waiting, again.cut);
-      const lines = [...waiting, ...told];
-      const bytes = bytesOf(lines);
-      await this.#write(file, bytes);
-      for (const line of told) this.#pending.add(line);
-      this.#durable(lines, bytes);
+      this.#recovery.cut(await this.#segment.reattach());
+      await this.#rewrite(failure);
     } catch (error) {
-      // The chain goes back to what was accepted, so that the next attempt tells its own story.
-      this.#head = headBefore;
-      await file?.close().catch(() => undefined);
-      this.#error = asJournalError(error, `\`${this.#path}\` can't be opened again`);
+      this.#error = asJournalError(error, `\`${this.#segment.path}\` can't be opened again`);
       throw this.#error;
     }
-    await this.#file.close().catch(() => undefined);
-    this.#file = file;
     this.#error = undefined;
     this.#cause = undefined;
+    this.#checkpointLater();
     this.#options.onRecovered();
   }
 
-  #recoveryLines(
-    failure: JournalError,
-    waiting: readonly PendingLine[],
-    cut: { readonly bytes: number; readonly keptAs: string } | undefined,
-  ): PendingLine[] {
-    const refused = waiting.filter((line) => line.refused);
-    const recovery = this.#chained('recovery', {
-      reason: `the journal could not be written: ${failure.message}`,
-      ...(cut === undefined ? {} : { tornBytes: cut.bytes, keptAs: cut.keptAs }),
-      rewritten: waiting.length,
-      refused: refused.map((line) => line.sequence),
-    });
-    const reason = 'the intent could not be made durable, so nothing was sent';
-    const outcomes = refused.flatMap(({ note }) =>
-      note?.kind === 'intent' ? [this.#chained('outcome', outcomeOf(note.intent, 'not-sent', reason))] : [],
-    );
-    return [recovery, ...outcomes];
+  async #rewrite(failure: JournalError): Promise<void> {
+    let waiting = this.#pending.ofOneSegment();
+    for (; waiting.length < this.#pending.length; waiting = this.#pending.ofOneSegment()) {
+      await this.#write(waiting);
+      this.#recovery.rewritten(waiting);
+      this.#durable(waiting);
+    }
+    const mark = this.#chain.mark();
+    const told = this.#recovery.tell(failure, waiting, this.#chain, this.#options.clock.now());
+    const lines = [...waiting, ...told];
+    try {
+      await this.#write(lines);
+    } catch (error) {
+      // The chain goes back to what was accepted, so that the next attempt tells its own story.
+      this.#chain.restore(mark);
+      throw error;
+    }
+    for (const line of told) this.#pending.add(line);
+    this.#durable(lines);
+    this.#recovery.told();
   }
-}
-
-/** The outcome that the journal itself records for an intent. */
-export function outcomeOf(
-  intent: OpenIntent,
-  outcome: 'not-sent' | 'unknown',
-  reason: string,
-): RecordBodies['outcome'] {
-  const { sequence, ...caller } = intent;
-  return {
-    ...caller,
-    intent: sequence,
-    outcome,
-    reason,
-    ...(outcome === 'unknown' ? { flags: ['unknown-outcome'] as const } : {}),
-  };
 }
 
 function closedError(): JournalError {

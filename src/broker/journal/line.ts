@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import { JournalError } from './errors.ts';
-import type { JournalRecord, RecordBodies, RecordKind } from './records.ts';
+import type { JournalRecord, RecordKind } from './records.ts';
 
 /** `prev` of the first record. */
 export const GENESIS = '0'.repeat(64);
 /** Bytes of `,"hash":"<64 hex digits>"}`, the end of every line. */
 const SUFFIX_BYTES = 75;
-const RESERVED = ['v', 'seq', 'at', 'mono', 'kind', 'prev', 'hash'];
+const RESERVED = ['v', 'seq', 'at', 'mono', 'kind', 'prev', 'signature', 'hash'];
 
 /** Where a chain has got to. */
 export interface ChainHead {
@@ -24,17 +24,26 @@ export interface Line {
 }
 
 /**
- * The line of one record. Its hash covers the very bytes before it, so that a verifier needs no canonical form:
- * SHA-256 over the line up to, and without, `,"hash":`.
- * @throws JournalError `invalid` for a body that JSON can't carry or that uses a reserved name
+ * Members of a body that many records share, as the JSON that they are in each. Made once, it saves making them again; the
+ * checks of a body were done then.
  */
-export function buildLine<K extends RecordKind>(
-  kind: K,
-  body: RecordBodies[K],
-  head: ChainHead,
-  at: string,
-  monoMs: number,
-): Line {
+export class PreparedMembers {
+  /** `"a":1,"b":2`, never empty. */
+  readonly text: string;
+  readonly names: readonly string[];
+
+  /** @throws JournalError `invalid` as for a body; also for members that JSON leaves out altogether */
+  constructor(members: object) {
+    const text = textOf('prepared', members);
+    if (text.length <= 2) throw new JournalError('invalid', 'prepared members are no members');
+    this.text = text.slice(1, -1);
+    this.names = Object.keys(members);
+    Object.freeze(this);
+  }
+}
+
+/** @throws JournalError `invalid` */
+function textOf(kind: string, body: object): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(body);
@@ -45,12 +54,39 @@ export function buildLine<K extends RecordKind>(
   for (const name of RESERVED) {
     if (Object.hasOwn(body, name)) throw new JournalError('invalid', `\`${name}\` can't be used in a record`);
   }
+  return text;
+}
+
+/**
+ * The line of one record. Its hash covers the very bytes before it, so that a verifier needs no canonical form:
+ * SHA-256 over the line up to, and without, `,"hash":`. A signature covers the line up to, and without, `,"signature":`.
+ * @throws JournalError `invalid` for a body that JSON can't carry or that uses a reserved name
+ */
+export function buildLine(
+  kind: RecordKind,
+  body: object,
+  head: ChainHead,
+  at: string,
+  monoMs: number,
+  sign?: (bytes: Uint8Array) => Uint8Array,
+  prepared?: PreparedMembers,
+): Line {
+  const text = textOf(kind, body);
+  for (const name of prepared?.names ?? []) {
+    if (Object.hasOwn(body, name)) throw new JournalError('invalid', `\`${name}\` is in the record twice`);
+  }
   const sequence = head.sequence + 1;
   const mono = Math.round(monoMs * 1000) / 1000;
-  const inner = text.length > 2 ? `${text.slice(1, -1)},` : '';
-  const hashed = `{"v":1,"seq":${sequence},"at":"${at}","mono":${mono},"kind":"${kind}",${inner}"prev":"${head.hash}"`;
+  const own = text.length > 2 ? `${text.slice(1, -1)},` : '';
+  const inner = prepared === undefined ? own : `${own}${prepared.text},`;
+  const content = `{"v":1,"seq":${sequence},"at":"${at}","mono":${mono},"kind":"${kind}",${inner}"prev":"${head.hash}"`;
+  const hashed = sign === undefined ? content : `${content},"signature":"${signatureOf(content, sign)}"`;
   const digest = hash('sha256', hashed);
   return { text: `${hashed},"hash":"${digest}"}\n`, head: { sequence, hash: digest } };
+}
+
+function signatureOf(content: string, sign: (bytes: Uint8Array) => Uint8Array): string {
+  return Buffer.from(sign(Buffer.from(content))).toString('base64url');
 }
 
 /** What one line holds, whatever came before it. */

@@ -57,6 +57,17 @@ export class OpenIntents {
     else this.#byRequest.set(note.requestId, rest);
   }
 
+  /** Takes intents over that a checkpoint tells of. */
+  static of(open: readonly OpenIntent[]): OpenIntents {
+    const intents = new OpenIntents();
+    for (const intent of open) intents.apply({ kind: 'intent', intent });
+    return intents;
+  }
+
+  copy(): OpenIntents {
+    return OpenIntents.of(this.list());
+  }
+
   /** In the order of the journal. */
   list(): readonly OpenIntent[] {
     return [...this.#byRequest.values()].flat().sort((left, right) => left.sequence - right.sequence);

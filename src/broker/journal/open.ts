@@ -1,21 +1,40 @@
-import { join, resolve } from 'node:path';
-import type { Journal, JournalClock, OpenReport } from './contract.ts';
+import { resolve } from 'node:path';
+import type { DurableListener, Journal, JournalClock, OpenReport } from './contract.ts';
 import { directoryProblem, isOpenToOthers } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFile, type JournalFileSystem } from './file-system.ts';
-import { JournalWriter, outcomeOf } from './journal.ts';
+import { JournalWriter } from './journal.ts';
+import { type CheckpointSigner, checkpointKey } from './key.ts';
+import { lastCheckpoint } from './last-checkpoint.ts';
 import { type JournalLock, lockDirectory } from './lock.ts';
-import { scanSegment, type Tail } from './scan.ts';
-import { FIRST_SEGMENT, keepAside } from './segment.ts';
+import { outcomeOf } from './recovery.ts';
+import { scanFromBeginning, scanSegments, type Tail } from './scan.ts';
+import { keepAside } from './segment.ts';
+import { listSegments, type SegmentRef, segmentAt } from './segment-names.ts';
+import { holdAgainst } from './witness.ts';
+import { WitnessFile } from './witness-file.ts';
 
 export interface JournalOptions {
   /** Directory of this journal alone. Made with mode 0700 when it is not there. */
   readonly directory: string;
   readonly clock: JournalClock;
+  /** Signs checkpoints. Without one there are none, and opening verifies every record. */
+  readonly signer?: CheckpointSigner;
+  /**
+   * Files elsewhere to which checkpoints are written as they are made. At the start the journal must reach to the newest
+   * checkpoint in each, or it was cut off while nobody looked.
+   */
+  readonly witnesses?: readonly string[];
+  /** Called when a witness could not be written; the next checkpoint makes up for it. Must not throw. */
+  readonly onWitnessError?: (path: string, error: Error) => void;
   /** Called when the journal fails, and again after each later failure; the broker raises taint A. Must not throw. */
   readonly onError?: (error: JournalError) => void;
   /** Called when it can be written again. Must not throw. */
   readonly onRecovered?: () => void;
+  /** Told of records once they are on disk, and closed with the journal. */
+  readonly listeners?: readonly DurableListener[];
+  /** `strict`: every append waits for the disk, whatever it asks for. Default `by-effect`. */
+  readonly durability?: 'by-effect' | 'strict';
   /** Milliseconds after which a record that nobody waits for is written. Default 20. */
   readonly flushAfterMs?: number;
   /** Bytes that may wait to be written; above it records are refused as `overloaded`. Default 8 MiB. */
@@ -24,6 +43,14 @@ export interface JournalOptions {
   readonly maxRecordBytes?: number;
   /** Milliseconds to the first attempt to recover; doubles up to 5000. Default 250. */
   readonly retryAfterMs?: number;
+  /** Milliseconds after which a record is signed. Default 900: with the flush, every second while records arrive. */
+  readonly checkpointAfterMs?: number;
+  /** Records after which it is signed at once. Default 8192: so many at most are verified by opening. */
+  readonly checkpointRecords?: number;
+  /** Bytes from which on the next record begins another segment. Default 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Age of the first record from which on the next one begins another segment, in milliseconds. Default 24 hours. */
+  readonly segmentAgeMs?: number;
   /** Milliseconds between two looks at an idle file. Default 1000. */
   readonly checkEveryMs?: number;
   readonly fileSystem?: JournalFileSystem;
@@ -37,9 +64,10 @@ export const systemJournalClock: JournalClock = {
 };
 
 /**
- * Opens a journal for writing, or begins one. Every record there is verified; an incomplete last one is kept aside, cut
- * off and reported; intents without an outcome get the outcome `unknown`. All of that is on disk when it resolves.
- * @throws JournalError `locked`, `insecure`, `damaged`, `io`
+ * Opens a journal for writing, or begins one. What came after the last checkpoint of our key is verified, without a key
+ * all of it; an incomplete last record is kept aside, cut off and reported; intents without an outcome get the outcome
+ * `unknown`. All of that is on disk when it resolves.
+ * @throws JournalError `locked`, `insecure`, `damaged`, `io`; with witnesses also `truncated` and `replaced`
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const fileSystem = options.fileSystem ?? hostJournalFileSystem;
@@ -53,41 +81,43 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const problem = await directoryProblem(fileSystem, directory);
     if (problem !== undefined) throw problem;
     held = await lock(directory);
-    file = await openSegment(fileSystem, directory);
-    const tail = await scanSegment(file, FIRST_SEGMENT);
-    const torn = await mended(fileSystem, join(directory, FIRST_SEGMENT), file, tail);
-    const unknown = tail.intents.list();
-    const report: OpenReport = {
-      records: tail.records,
-      switches: tail.switches,
-      ...(torn === undefined ? {} : { torn }),
-      unknown,
-    };
+    const tail = await tailOf(fileSystem, directory, options.signer);
+    for (const witness of options.witnesses ?? []) await holdAgainst(witness, tail);
+    file = await openSegment(fileSystem, directory, tail.segment);
+    const torn = await mended(fileSystem, file, tail);
+    const report = reportOf(tail, torn, options.signer);
     writer = new JournalWriter(
       {
         directory,
-        fileName: FIRST_SEGMENT,
         clock: options.clock,
         fileSystem,
+        signer: options.signer,
         onError: options.onError ?? (() => undefined),
         onRecovered: options.onRecovered ?? (() => undefined),
+        listeners: [...witnessFiles(options), ...(options.listeners ?? [])],
+        isStrict: options.durability === 'strict',
         flushAfterMs: options.flushAfterMs ?? 20,
         maxPendingBytes: options.maxPendingBytes ?? 8 << 20,
         maxRecordBytes: options.maxRecordBytes ?? 4 << 20,
         retryAfterMs: options.retryAfterMs ?? 250,
         checkEveryMs: options.checkEveryMs ?? 1000,
+        checkpointAfterMs: options.checkpointAfterMs ?? 900,
+        checkpointRecords: options.checkpointRecords ?? 8192,
+        segmentBytes: options.segmentBytes ?? 64 << 20,
+        segmentAgeMs: options.segmentAgeMs ?? 24 * 3_600_000,
         lock,
       },
       {
         report,
+        segment: tail.segment,
         file,
         lock: held,
-        head: tail.head,
+        chain: tail.chain,
         end: { offset: tail.offset, lastLine: tail.lastLine },
         intents: tail.intents,
       },
     );
-    await settlePast(writer, report);
+    await settlePast(writer, report, options.signer);
     return writer;
   } catch (error) {
     // A writer has taken file and lock over, and may hold newer ones.
@@ -98,8 +128,42 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 }
 
-async function openSegment(fileSystem: JournalFileSystem, directory: string): Promise<JournalFile> {
-  const path = join(directory, FIRST_SEGMENT);
+function witnessFiles({ witnesses = [], onWitnessError = () => undefined }: JournalOptions): WitnessFile[] {
+  return witnesses.map((path) => new WitnessFile(path, (error) => onWitnessError(path, error)));
+}
+
+async function tailOf(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  signer: CheckpointSigner | undefined,
+): Promise<Tail> {
+  const segments = await listSegments(fileSystem, directory);
+  const [first] = segments;
+  if (first === undefined) return scanSegments(fileSystem, [], scanFromBeginning(segmentAt(directory, 1)));
+  const key = signer === undefined ? undefined : checkpointKey(signer.publicKey);
+  const start =
+    (key === undefined ? undefined : await lastCheckpoint(fileSystem, segments, key)) ?? scanFromBeginning(first);
+  const rest = segments.filter(({ number }) => number >= start.segment.number);
+  return scanSegments(fileSystem, rest, start);
+}
+
+function reportOf(tail: Tail, torn: OpenReport['torn'], signer: CheckpointSigner | undefined): OpenReport {
+  const isOther = tail.lastKey !== undefined && signer !== undefined && tail.lastKey !== signer.keyId;
+  return {
+    records: tail.chain.head.sequence,
+    verified: tail.records,
+    switches: tail.switches,
+    ...(torn === undefined ? {} : { torn }),
+    ...(isOther ? { formerKey: tail.lastKey } : {}),
+    unknown: tail.intents.list(),
+  };
+}
+
+async function openSegment(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  { path }: SegmentRef,
+): Promise<JournalFile> {
   const found = await fileSystem.identity(path);
   if (found !== undefined) {
     if (isOpenToOthers(found))
@@ -117,15 +181,10 @@ async function openSegment(fileSystem: JournalFileSystem, directory: string): Pr
 }
 
 /** Cuts an incomplete last record off, after its bytes were kept in a file of their own. */
-async function mended(
-  fileSystem: JournalFileSystem,
-  path: string,
-  file: JournalFile,
-  tail: Tail,
-): Promise<OpenReport['torn']> {
+async function mended(fileSystem: JournalFileSystem, file: JournalFile, tail: Tail): Promise<OpenReport['torn']> {
   if (tail.torn === undefined) return undefined;
   const { bytes, why } = tail.torn;
-  const keptAs = await keepAside(fileSystem, path, file, tail.offset, tail.offset + bytes);
+  const keptAs = await keepAside(fileSystem, tail.segment.path, file, tail.offset, tail.offset + bytes);
   await file.truncate(tail.offset);
   await file.datasync();
   return { bytes, keptAs, why };
@@ -135,11 +194,19 @@ async function mended(
 const SETTLED_AT_ONCE = 256;
 
 /** Writes down what was found, so that the journal itself tells of it. */
-async function settlePast(journal: Journal, { torn, unknown }: OpenReport): Promise<void> {
+async function settlePast(
+  journal: Journal,
+  { torn, unknown, formerKey }: OpenReport,
+  signer: CheckpointSigner | undefined,
+): Promise<void> {
   if (torn !== undefined) {
     const { bytes: tornBytes, keptAs, why } = torn;
     const reason = `the last record was incomplete: ${why}`;
     await journal.append('recovery', { reason, tornBytes, keptAs }, { durable: true });
+  }
+  if (formerKey !== undefined) {
+    const reason = `checkpoints were signed with key ${formerKey} up to here and are signed with key ${signer?.keyId} from here on`;
+    await journal.append('recovery', { reason }, { durable: true });
   }
   const reason = 'the broker stopped between sending and recording';
   for (let done = 0; done < unknown.length; done += SETTLED_AT_ONCE) {

@@ -1,9 +1,13 @@
 import type { JournalError } from './errors.ts';
 import type { IntentNote } from './open-intents.ts';
+import type { RecordKind } from './records.ts';
 
 /** A record that is in the chain and not yet known to be on disk. */
 export interface PendingLine {
+  readonly kind: RecordKind;
   readonly sequence: number;
+  /** Number of the segment that it belongs into. */
+  readonly segment: number;
   /** With its newline. */
   readonly text: string;
   readonly bytes: number;
@@ -33,9 +37,11 @@ export class PendingLines {
     this.#bytes += line.bytes;
   }
 
-  /** All that wait now; they stay until `settle`. */
-  snapshot(): readonly PendingLine[] {
-    return this.#lines.slice();
+  /** All that wait now for the segment of the oldest one; they stay until `settle`. */
+  ofOneSegment(): readonly PendingLine[] {
+    const segment = this.#lines[0]?.segment;
+    const end = this.#lines.findIndex((line) => line.segment !== segment);
+    return end < 0 ? this.#lines.slice() : this.#lines.slice(0, end);
   }
 
   /** The first `count` are durable. */

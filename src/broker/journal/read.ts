@@ -1,16 +1,18 @@
-import { basename, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asJournalError, JournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFile, type JournalFileSystem } from './file-system.ts';
 import { parseLine } from './line.ts';
 import { readLines, readLinesBackwards } from './line-reader.ts';
 import type { JournalRecord, RecordFlag, RecordKind } from './records.ts';
-import { FIRST_SEGMENT } from './segment.ts';
+import { listSegments, type SegmentRef } from './segment-names.ts';
+import { segmentsOf } from './segments-of.ts';
 
 /** Which records are wanted. Every condition that is given must hold. */
 export interface RecordFilter {
   readonly kinds?: readonly RecordKind[];
   readonly tenant?: string;
+  readonly principal?: string;
   readonly requestId?: string;
   readonly switch?: string;
   readonly class?: 'allowlisted' | 'audited' | 'raw';
@@ -28,51 +30,81 @@ export interface ReadOptions {
   /** Goes on with records as they are written, until the signal. Default false. */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
+  /** With `follow` and `tail`: called when those that were there have been given. */
+  readonly onTail?: () => void;
   /** Milliseconds between two looks for new records. Default 100. */
   readonly pollMs?: number;
   /** Told of lines that are no records; they are left out otherwise. Reading does not verify: `verifyJournal` does. */
-  readonly onUnreadable?: (line: { readonly offset?: number; readonly why: string }) => void;
+  readonly onUnreadable?: (line: { readonly file: string; readonly offset?: number; readonly why: string }) => void;
   readonly fileSystem?: JournalFileSystem;
 }
 
 /**
- * Records of a journal, a directory or a file, oldest first. Works beside a running broker: a last line that is still
- * being written is left out, and with `follow` comes when it is whole.
+ * Records of a journal, a directory or one segment, oldest first. Works beside a running broker: a last line that is
+ * still being written is left out, and with `follow` comes when it is whole, in whatever segment.
  * @throws JournalError `io`; `replaced` or `truncated` when that happens to the file while it is followed
  */
 export async function* readJournal(path: string, options: ReadOptions = {}): AsyncGenerator<JournalRecord> {
   const { filter = {}, tail, follow = false, signal, fileSystem = hostJournalFileSystem, onUnreadable } = options;
-  const { file, name } = await openForReading(path, fileSystem);
+  const segments = await segmentsOf(path, fileSystem);
   const isOver = () => signal?.aborted === true;
-  try {
-    let from = 0;
-    if (tail !== undefined) {
-      const { size } = await file.identity();
-      const { records, end } = await lastRecords(file, size, tail, filter, onUnreadable);
-      yield* records;
-      if (!follow) return;
-      from = end;
-    }
-    for (;;) {
-      for await (const batch of readLines(file, { from })) {
-        for (const line of batch) {
-          if (!line.terminated) break;
-          from = line.offset + line.length + 1;
-          const record = wanted(line.bytes, filter, (why) => onUnreadable?.({ offset: line.offset, why }));
-          if (record !== undefined) yield record;
-          if (isOver()) return;
-        }
-      }
-      if (!follow || isOver()) return;
-      await pause(options.pollMs ?? 100, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-      if (isOver()) return;
-      await mustBeSame(fileSystem, file, await pathOf(path, fileSystem), name, from);
-    }
-  } catch (error) {
-    throw asJournalError(error, `journal \`${name}\` can't be read`);
-  } finally {
-    await file.close();
+  let place: Position = { segment: segments[0] ?? missing(path), from: 0 };
+  if (tail !== undefined) {
+    const { records, end } = await lastRecords(fileSystem, segments, tail, filter, onUnreadable);
+    yield* records;
+    if (!follow) return;
+    options.onTail?.();
+    place = end ?? place;
   }
+  for (let file = await openForReading(place.segment.path, fileSystem); ; ) {
+    const { segment } = place;
+    let { from } = place;
+    let next: SegmentRef | undefined;
+    try {
+      for (;;) {
+        // Looked for first: what is then read of this segment is all that it will ever have.
+        next ??= await nextOf(segment, fileSystem);
+        for await (const batch of readLines(file, { from })) {
+          for (const line of batch) {
+            if (!line.terminated) break;
+            from = line.offset + line.length + 1;
+            const record = wanted(line.bytes, filter, (why) =>
+              onUnreadable?.({ file: segment.name, offset: line.offset, why }),
+            );
+            if (record !== undefined) yield record;
+            if (isOver()) return;
+          }
+        }
+        if (next !== undefined) break;
+        if (!follow || isOver()) return;
+        await pause(options.pollMs ?? 100, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+        if (isOver()) return;
+        await mustBeSame(fileSystem, file, segment, from);
+      }
+    } catch (error) {
+      throw asJournalError(error, `journal \`${segment.name}\` can't be read`);
+    } finally {
+      await file.close();
+    }
+    place = { segment: next, from: 0 };
+    file = await openForReading(next.path, fileSystem);
+  }
+}
+
+interface Position {
+  readonly segment: SegmentRef;
+  readonly from: number;
+}
+
+function missing(path: string): never {
+  throw new JournalError('io', `there is no journal in \`${path}\``);
+}
+
+/** The segment that goes on where this one ends; undefined when there is none yet. */
+async function nextOf(segment: SegmentRef, fileSystem: JournalFileSystem): Promise<SegmentRef | undefined> {
+  if (segment.number === 0) return undefined;
+  const segments = await listSegments(fileSystem, dirname(segment.path));
+  return segments.find(({ number }) => number > segment.number);
 }
 
 /** All records of one request, oldest first. Reads the whole journal, some hundred MB a second. @throws JournalError `io` */
@@ -86,29 +118,19 @@ export async function showRequest(
   return records;
 }
 
-/** Opens the journal file of a directory, or the file itself. @throws JournalError `io` */
-export async function openForReading(
-  path: string,
-  fileSystem: JournalFileSystem,
-): Promise<{ readonly file: JournalFile; readonly name: string }> {
+/** @throws JournalError `io` */
+export async function openForReading(path: string, fileSystem: JournalFileSystem): Promise<JournalFile> {
   try {
-    const found = await pathOf(path, fileSystem);
-    return { file: await fileSystem.open(found, 'read'), name: basename(found) };
+    return await fileSystem.open(path, 'read');
   } catch (error) {
     throw asJournalError(error, `journal \`${path}\` can't be read`);
   }
 }
 
-async function pathOf(path: string, fileSystem: JournalFileSystem): Promise<string> {
-  const inside = join(resolve(path), FIRST_SEGMENT);
-  return (await fileSystem.identity(inside).catch(() => undefined)) === undefined ? resolve(path) : inside;
-}
-
 async function mustBeSame(
   fileSystem: JournalFileSystem,
   file: JournalFile,
-  path: string,
-  name: string,
+  { name, path }: SegmentRef,
   from: number,
 ): Promise<void> {
   const [own, named] = await Promise.all([file.identity(), fileSystem.identity(path)]);
@@ -122,19 +144,31 @@ type OnWhy = (why: string) => void;
 
 /** The last `count` matching records, found from the end, and where the last whole line ends. */
 async function lastRecords(
-  file: JournalFile,
-  size: number,
+  fileSystem: JournalFileSystem,
+  segments: readonly SegmentRef[],
   count: number,
   filter: RecordFilter,
   onUnreadable: ReadOptions['onUnreadable'],
-): Promise<{ readonly records: readonly JournalRecord[]; readonly end: number }> {
+): Promise<{ readonly records: readonly JournalRecord[]; readonly end: Position | undefined }> {
   const records: JournalRecord[] = [];
-  let end = 0;
-  for await (const line of readLinesBackwards(file, size)) {
-    end = Math.max(end, line.end);
+  let end: Position | undefined;
+  for (const segment of segments.toReversed()) {
+    const file = await openForReading(segment.path, fileSystem);
+    try {
+      const { size } = await file.identity();
+      end ??= { segment, from: 0 };
+      for await (const line of readLinesBackwards(file, size)) {
+        if (end.segment === segment && end.from === 0) end = { segment, from: line.end };
+        if (records.length >= count) break;
+        const record = wanted(line.bytes, filter, (why) => onUnreadable?.({ file: segment.name, why }));
+        if (record !== undefined) records.push(record);
+      }
+    } catch (error) {
+      throw asJournalError(error, `journal \`${segment.name}\` can't be read`);
+    } finally {
+      await file.close();
+    }
     if (records.length >= count) break;
-    const record = wanted(line.bytes, filter, (why) => onUnreadable?.({ why }));
-    if (record !== undefined) records.push(record);
   }
   return { records: records.reverse(), end };
 }
@@ -161,6 +195,7 @@ function passes(record: JournalRecord, filter: RecordFilter): boolean {
   return (
     (filter.kinds === undefined || filter.kinds.includes(record.kind)) &&
     (filter.tenant === undefined || fields.tenant === filter.tenant) &&
+    (filter.principal === undefined || fields.principal === filter.principal) &&
     (filter.requestId === undefined || fields.requestId === filter.requestId) &&
     (filter.switch === undefined || fields.switch === filter.switch) &&
     (filter.class === undefined || fields.class === filter.class) &&

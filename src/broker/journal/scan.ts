@@ -1,80 +1,202 @@
+import type { ChainState } from './chain.ts';
+import { asCheckpoint } from './checkpoint.ts';
 import { JournalError } from './errors.ts';
-import type { JournalFile } from './file-system.ts';
-import { type ChainHead, emptyChain, parseLine } from './line.ts';
+import type { JournalFile, JournalFileSystem } from './file-system.ts';
+import { emptyChain, type ParsedLine, parseLine } from './line.ts';
 import { type RawLine, readLines } from './line-reader.ts';
 import { OpenIntents } from './open-intents.ts';
+import type { SegmentRef } from './segment-names.ts';
 
 const NEWLINE = Uint8Array.of(0x0a);
 
+/** A place in a journal from which on it is read, and what is known of everything before. */
+export interface ScanStart {
+  readonly segment: SegmentRef;
+  /** Beginning of a line, in bytes. */
+  readonly offset: number;
+  readonly chain: ChainState;
+  /** The line that ends at `offset`, with its newline; empty at the beginning of a segment. */
+  readonly lastLine: Uint8Array;
+  readonly intents: OpenIntents;
+  readonly switches: Iterable<string>;
+}
+
 /** What is at the end of a journal. */
 export interface Tail {
-  readonly head: ChainHead;
+  readonly segment: SegmentRef;
+  readonly chain: ChainState;
   /** End of the last good record, in bytes. */
   readonly offset: number;
+  /** Records read. */
   readonly records: number;
-  /** The last good line with its newline, empty when there is none. */
+  /** The last good line of the last segment with its newline, empty when there is none. */
   readonly lastLine: Uint8Array;
   readonly intents: OpenIntents;
   /** Switches that records name. */
   readonly switches: ReadonlySet<string>;
+  /** Key of the last checkpoint that was read. */
+  readonly lastKey: string | undefined;
   /** Present when the last line is not a whole record: how many bytes of it there are. */
   readonly torn?: { readonly bytes: number; readonly why: string };
 }
 
+/** The beginning of a journal, or of what an operator has left of it. */
+export function scanFromBeginning(segment: SegmentRef): ScanStart {
+  const chain = {
+    head: emptyChain,
+    journal: undefined,
+    unsigned: 0,
+    segment: segment.number,
+    segmentBytes: 0,
+    segmentSinceMs: undefined,
+  };
+  return { segment, offset: 0, chain, lastLine: new Uint8Array(0), intents: new OpenIntents(), switches: [] };
+}
+
 /**
- * Reads a segment from the beginning, record by record, and checks the chain. Memory does not grow with the file.
- * Only the last line may be bad: that is what a crash leaves.
+ * Reads a journal from a place on, record by record, and checks the chain. Memory does not grow with the file. Only the
+ * last line of the last segment may be bad: that is what a crash leaves.
+ *
+ * @param segments the one of `start` and all after it
  * @throws JournalError `damaged`, with the position
  */
-export async function scanSegment(file: JournalFile, name: string): Promise<Tail> {
-  let head = emptyChain;
-  let offset = 0;
-  let records = 0;
-  let lastLine: Uint8Array = new Uint8Array(0);
-  let bad: { readonly line: RawLine; readonly why: string } | undefined;
-  const intents = new OpenIntents();
-  const switches = new Set<string>();
-  for await (const batch of readLines(file)) {
-    for (const line of batch) {
-      if (bad !== undefined) throw damaged(name, records, bad.line.offset, head, bad.why);
-      const parsed = parseLine(line.bytes);
-      const why = !line.terminated ? 'it has no end' : problem(parsed, head);
-      if (why !== undefined || !parsed.ok) {
-        bad = { line, why: why ?? '' };
-        continue;
-      }
-      const { record } = parsed;
-      head = { sequence: record.seq, hash: record.hash };
-      offset = line.offset + line.length + 1;
-      records += 1;
-      intents.note(record);
-      if ('switch' in record && typeof record.switch === 'string') switches.add(record.switch);
+export async function scanSegments(
+  fileSystem: JournalFileSystem,
+  segments: readonly SegmentRef[],
+  start: ScanStart,
+): Promise<Tail> {
+  const scan = new Scan(start);
+  for (const [index, segment] of segments.entries()) {
+    const expected = start.segment.number + index;
+    if (segment.number !== expected) {
+      const message = `the journal has no segment ${expected}, but one with the number ${segment.number}`;
+      throw new JournalError('damaged', message);
     }
-    const last = batch.findLast((line) => line.offset + line.length + 1 === offset);
-    if (last !== undefined) lastLine = Buffer.concat([last.bytes, NEWLINE]);
+    scan.enter(segment);
+    const file = await fileSystem.open(segment.path, 'read');
+    try {
+      await scan.read(file, index === segments.length - 1);
+    } finally {
+      await file.close();
+    }
   }
-  const torn = bad === undefined ? {} : { torn: { bytes: tornBytes(bad.line), why: bad.why } };
-  return { head, offset, records, lastLine, intents, switches, ...torn };
+  return scan.tail();
+}
+
+class Scan {
+  #segment: SegmentRef;
+  #chain: ChainState;
+  #offset: number;
+  #records = 0;
+  #lastLine: Uint8Array;
+  #lastKey: string | undefined;
+  #bad: { readonly line: RawLine; readonly why: string } | undefined;
+  readonly #intents: OpenIntents;
+  readonly #switches: Set<string>;
+  /** May the first record follow from something that is not here? */
+  #isPartial: boolean;
+
+  constructor(start: ScanStart) {
+    this.#segment = start.segment;
+    this.#chain = start.chain;
+    this.#offset = start.offset;
+    this.#lastLine = start.lastLine;
+    this.#intents = start.intents;
+    this.#switches = new Set(start.switches);
+    this.#isPartial = start.chain.head === emptyChain && start.segment.number > 1;
+  }
+
+  enter(segment: SegmentRef): void {
+    if (segment.number === this.#segment.number) return;
+    this.#segment = segment;
+    this.#offset = 0;
+    this.#lastLine = new Uint8Array(0);
+    this.#chain = { ...this.#chain, segment: segment.number, segmentBytes: 0, segmentSinceMs: undefined };
+  }
+
+  async read(file: JournalFile, isLast: boolean): Promise<void> {
+    for await (const batch of readLines(file, { from: this.#offset })) {
+      for (const line of batch) {
+        if (this.#bad !== undefined) throw await this.#damaged(file, this.#bad);
+        this.#take(line);
+      }
+      const last = batch.findLast((line) => line.offset + line.length + 1 === this.#offset);
+      if (last !== undefined) this.#lastLine = Buffer.concat([last.bytes, NEWLINE]);
+    }
+    if (this.#bad !== undefined && !isLast) throw await this.#damaged(file, this.#bad);
+  }
+
+  tail(): Tail {
+    const torn = this.#bad === undefined ? {} : { torn: { bytes: tornBytes(this.#bad.line), why: this.#bad.why } };
+    return {
+      segment: this.#segment,
+      chain: { ...this.#chain, segmentBytes: this.#offset },
+      offset: this.#offset,
+      records: this.#records,
+      lastLine: this.#lastLine,
+      intents: this.#intents,
+      switches: this.#switches,
+      lastKey: this.#lastKey,
+      ...torn,
+    };
+  }
+
+  #take(line: RawLine): void {
+    const parsed = parseLine(line.bytes);
+    const why = line.terminated ? this.#problem(parsed) : 'it has no end';
+    if (why !== undefined || !parsed.ok) {
+      this.#bad = { line, why: why ?? '' };
+      return;
+    }
+    const { record } = parsed;
+    const checkpoint = asCheckpoint(record);
+    const { journal, unsigned, segmentSinceMs } = this.#chain;
+    this.#chain = {
+      ...this.#chain,
+      head: { sequence: record.seq, hash: record.hash },
+      // A journal whose beginning was taken away is still known to its checkpoints.
+      journal: journal ?? (record.seq === 1 ? record.hash : checkpoint?.journal),
+      unsigned: checkpoint === undefined ? unsigned + 1 : 0,
+      segmentSinceMs: segmentSinceMs ?? Date.parse(record.at),
+    };
+    this.#offset = line.offset + line.length + 1;
+    this.#records += 1;
+    this.#isPartial = false;
+    this.#lastKey = checkpoint?.key ?? this.#lastKey;
+    this.#intents.note(record);
+    if ('switch' in record && typeof record.switch === 'string') this.#switches.add(record.switch);
+  }
+
+  #problem(parsed: ParsedLine): string | undefined {
+    if (!parsed.ok) return parsed.why;
+    if (!parsed.intact) return 'its content does not fit its hash';
+    if (this.#isPartial) return undefined;
+    const { head } = this.#chain;
+    if (parsed.record.seq !== head.sequence + 1) {
+      return `its sequence is ${parsed.record.seq} where ${head.sequence + 1} should be`;
+    }
+    return parsed.record.prev === head.hash ? undefined : 'it does not follow from the record before';
+  }
+
+  async #damaged(file: JournalFile, { line, why }: { readonly line: RawLine; readonly why: string }) {
+    const { name } = this.#segment;
+    const afterSequence = this.#chain.head.sequence;
+    const position = { file: name, line: await lineAt(file, line.offset), offset: line.offset, afterSequence };
+    return new JournalError(
+      'damaged',
+      `journal \`${name}\` is damaged at line ${position.line} (byte ${line.offset}, after sequence ${afterSequence}): ${why}`,
+      { position },
+    );
+  }
 }
 
 function tornBytes(line: RawLine): number {
   return line.length + (line.terminated ? 1 : 0);
 }
 
-function problem(parsed: ReturnType<typeof parseLine>, head: ChainHead): string | undefined {
-  if (!parsed.ok) return parsed.why;
-  if (!parsed.intact) return 'its content does not fit its hash';
-  if (parsed.record.seq !== head.sequence + 1) {
-    return `its sequence is ${parsed.record.seq} where ${head.sequence + 1} should be`;
-  }
-  return parsed.record.prev === head.hash ? undefined : 'it does not follow from the record before';
-}
-
-function damaged(file: string, records: number, offset: number, head: ChainHead, why: string): JournalError {
-  const position = { file, line: records + 1, offset, afterSequence: head.sequence };
-  return new JournalError(
-    'damaged',
-    `journal \`${file}\` is damaged at line ${position.line} (byte ${offset}, after sequence ${head.sequence}): ${why}`,
-    { position },
-  );
+/** Number of the line that begins at a byte, from 1. */
+async function lineAt(file: JournalFile, offset: number): Promise<number> {
+  let line = 1;
+  for await (const batch of readLines(file, { to: offset })) line += batch.length;
+  return line;
 }

@@ -3,9 +3,6 @@ import { JournalError } from './errors.ts';
 import type { FileIdentity, JournalFile, JournalFileSystem } from './file-system.ts';
 import { readFully } from './line-reader.ts';
 
-/** Name of the one segment there is so far; rotation will count on from it. */
-export const FIRST_SEGMENT = 'journal-000001.jsonl';
-
 /** The end of the journal file as this process knows it to be on disk. */
 export interface DurableEnd {
   /** Bytes. */

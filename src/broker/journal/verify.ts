@@ -1,28 +1,75 @@
-import { ChainCheck, type ChainProblem, type TrustedPart } from './chain-check.ts';
+import { ChainCheck, type ChainProblem, type ChainProblemKind, type TrustedPart } from './chain-check.ts';
 import { hostJournalFileSystem, type JournalFileSystem } from './file-system.ts';
+import { type CheckpointKey, checkpointKey } from './key.ts';
 import { parseLine } from './line.ts';
 import { readLines } from './line-reader.ts';
 import { type OpenIntent, OpenIntents } from './open-intents.ts';
 import { openForReading } from './read.ts';
+import type { SegmentRef } from './segment-names.ts';
+import { segmentsOf } from './segments-of.ts';
+import {
+  type AuthenticRange,
+  type GoodCheckpoint,
+  SignatureCheck,
+  type SignatureProblem,
+  type SignatureProblemKind,
+} from './signature-check.ts';
+import { summaryOf } from './verdict-text.ts';
+import { WitnessCheck, type WitnessVerdict } from './witness-check.ts';
+
+/**
+ * Chain and signature problems, and
+ * - `truncated`: a witness saw the journal reach further, or with another record there
+ * - `unwitnessed`: a witness has no checkpoint that counts
+ */
+export type ProblemKind = ChainProblemKind | SignatureProblemKind | 'truncated' | 'unwitnessed';
+
+export type Problem =
+  | ChainProblem
+  | SignatureProblem
+  | (Omit<ChainProblem, 'kind'> & { readonly kind: 'truncated' | 'unwitnessed' });
+
+export interface SegmentSummary {
+  readonly file: string;
+  /** Whole lines. */
+  readonly records: number;
+  readonly firstSequence?: number;
+  readonly lastSequence?: number;
+}
 
 /** What a whole journal looks like to somebody who trusts nobody. */
 export interface JournalVerdict {
   /** No problem was found and the last record is whole. */
   readonly intact: boolean;
-  /** Name of the file. */
-  readonly file: string;
+  readonly segments: readonly SegmentSummary[];
   /** Whole records that were read, good or bad. */
   readonly records: number;
   readonly first?: { readonly sequence: number; readonly at: string };
   readonly last?: { readonly sequence: number; readonly at: string; readonly hash: string };
-  /** In the order of the file; the first `problemLimit` of them. */
-  readonly problems: readonly ChainProblem[];
+  /** In the order of the journal; the first `problemLimit` of them. */
+  readonly problems: readonly Problem[];
   /** How many there are. */
   readonly problemCount: number;
   /** An incomplete last line: what a crash, or a broker that is writing now, leaves. */
-  readonly torn?: { readonly line: number; readonly offset: number; readonly bytes: number };
-  /** Everything up to here is an unbroken chain from the first record. Absent when not even the first one is good. */
+  readonly torn?: { readonly file: string; readonly line: number; readonly offset: number; readonly bytes: number };
+  /**
+   * Everything up to here is an unbroken chain from the first record. Absent when not even the first one is good. Who
+   * may write the file can make such a chain: with keys, `authentic` is what counts.
+   */
   readonly trusted?: TrustedPart;
+  /** With keys: what the signatures say. */
+  readonly signed?: {
+    /** Records that are exactly as the broker wrote them, whatever else is wrong. */
+    readonly authentic: readonly AuthenticRange[];
+    /** How many checkpoints have a good signature. */
+    readonly checkpoints: number;
+    /** The newest of them: the journal is complete up to here. What followed may have been removed, if no witness says otherwise. */
+    readonly last?: GoodCheckpoint;
+    /** Records after it. */
+    readonly unsigned: number;
+  };
+  /** With witnesses: the newest checkpoint of each, and whether the journal has it. */
+  readonly witnesses: readonly WitnessVerdict[];
   /** Intents without an outcome: in flight now, or cut off by a crash that no start has settled yet. */
   readonly openIntents: readonly OpenIntent[];
   /** One sentence for people about what is still trustworthy. */
@@ -30,73 +77,137 @@ export interface JournalVerdict {
 }
 
 export interface VerifyOptions {
+  /** Public keys (PEM, SPKI) whose checkpoints count. Without any, only the chain is looked at. */
+  readonly keys?: readonly string[];
+  /** Files with checkpoints that were kept elsewhere. */
+  readonly witnesses?: readonly string[];
   /** Problems that are listed. Default 100; all are counted. */
   readonly problemLimit?: number;
   readonly fileSystem?: JournalFileSystem;
 }
 
 /**
- * Reads a whole journal, a directory or a file, and finds changed, removed, inserted, reordered and duplicated records
- * and a torn tail. Works on a copy, beside a running broker, and with memory that does not grow with the journal.
- *
- * The chain is not signed: it finds damage and careless edits. Who may write the file can recompute all of it, and
- * records cut off the end leave no trace.
- * @throws JournalError `io`
+ * Reads a whole journal, a directory or one segment, and finds changed, removed, inserted, reordered and duplicated
+ * records, forged and foreign checkpoints, swapped segments, and against a witness what was cut off its end. Works on a
+ * copy, beside a running broker, and with memory that does not grow with the journal.
+ * @throws JournalError `io`; `invalid` for a key that is none
  */
 export async function verifyJournal(path: string, options: VerifyOptions = {}): Promise<JournalVerdict> {
   const { problemLimit = 100, fileSystem = hostJournalFileSystem } = options;
-  const { file, name } = await openForReading(path, fileSystem);
-  const check = new ChainCheck(problemLimit);
-  const intents = new OpenIntents();
-  let records = 0;
-  let first: JournalVerdict['first'];
-  let last: JournalVerdict['last'];
-  let torn: JournalVerdict['torn'];
-  try {
-    for await (const batch of readLines(file)) {
-      for (const line of batch) {
-        if (!line.terminated) {
-          torn = { line: records + 1, offset: line.offset, bytes: line.length };
-          continue;
-        }
-        records += 1;
-        const parsed = parseLine(line.bytes);
-        check.take({ line: records, offset: line.offset }, parsed);
-        if (!parsed.ok) continue;
-        const { record } = parsed;
-        first ??= { sequence: record.seq, at: record.at };
-        last = { sequence: record.seq, at: record.at, hash: record.hash };
-        intents.note(record);
-      }
-    }
-  } finally {
-    await file.close();
-  }
-  const { problems, count, trusted } = check.result();
-  const intact = count === 0 && torn === undefined;
-  return {
-    intact,
-    file: name,
-    records,
-    ...(first === undefined ? {} : { first }),
-    ...(last === undefined ? {} : { last }),
-    problems,
-    problemCount: count,
-    ...(torn === undefined ? {} : { torn }),
-    ...(trusted === undefined ? {} : { trusted }),
-    openIntents: intents.list(),
-    summary: summaryOf(records, count, torn !== undefined, trusted),
-  };
+  const keys = (options.keys ?? []).map(checkpointKey);
+  const witnesses = await WitnessCheck.read(options.witnesses ?? [], keys);
+  const segments = await segmentsOf(path, fileSystem);
+  const walk = new Walk(segments, keys, witnesses, problemLimit);
+  for (const segment of segments) await walk.segment(segment, fileSystem);
+  return walk.verdict();
 }
 
-function summaryOf(records: number, problems: number, torn: boolean, trusted: TrustedPart | undefined): string {
-  if (records === 0) return torn ? 'no whole record; an incomplete one' : 'the journal is empty';
-  const end = torn ? '; the last line is incomplete and no record' : '';
-  if (problems === 0) return `${records} records, one unbroken chain${end}`;
-  const count = `${problems} ${problems === 1 ? 'problem' : 'problems'} in ${records} records`;
-  const good =
-    trusted === undefined
-      ? 'nothing in it can be relied on'
-      : `lines 1 to ${trusted.line} (up to sequence ${trusted.sequence}) are unbroken, what follows can't be relied on`;
-  return `${count}: ${good}${end}`;
+class Walk {
+  readonly #chain: ChainCheck;
+  readonly #signatures: SignatureCheck | undefined;
+  readonly #witnesses: WitnessCheck;
+  readonly #limit: number;
+  readonly #intents = new OpenIntents();
+  readonly #segments: SegmentSummary[] = [];
+  #records = 0;
+  #first: JournalVerdict['first'];
+  #last: JournalVerdict['last'];
+  #torn: JournalVerdict['torn'];
+  #end = { file: '', line: 1, offset: 0, ordinal: 1 };
+
+  constructor(segments: readonly SegmentRef[], keys: readonly CheckpointKey[], witnesses: WitnessCheck, limit: number) {
+    // Only the first segment begins a journal; what stands before another one was taken away, by whom ever.
+    this.#chain = new ChainCheck(limit, segments[0]?.number === 1);
+    this.#signatures = keys.length === 0 ? undefined : new SignatureCheck(keys, limit);
+    this.#witnesses = witnesses;
+    this.#limit = limit;
+  }
+
+  async segment(segment: SegmentRef, fileSystem: JournalFileSystem): Promise<void> {
+    const file = await openForReading(segment.path, fileSystem);
+    let line = 0;
+    let first: number | undefined;
+    let last: number | undefined;
+    // A line without an end in a segment that others follow is no torn tail.
+    if (this.#torn !== undefined) this.#unended(this.#torn);
+    try {
+      for await (const batch of readLines(file)) {
+        for (const raw of batch) {
+          line += 1;
+          const place = { file: segment.name, line, offset: raw.offset, ordinal: this.#records + 1 };
+          this.#end = { ...place, line: line + 1, offset: raw.offset + raw.length + 1, ordinal: this.#records + 2 };
+          if (!raw.terminated) {
+            this.#torn = { file: segment.name, line, offset: raw.offset, bytes: raw.length };
+            line -= 1;
+            continue;
+          }
+          this.#records += 1;
+          const parsed = parseLine(raw.bytes);
+          this.#chain.take(place, parsed);
+          this.#signatures?.take(place, parsed, raw.bytes);
+          if (!parsed.ok) continue;
+          const { record } = parsed;
+          first ??= record.seq;
+          last = record.seq;
+          this.#first ??= { sequence: record.seq, at: record.at };
+          this.#last = { sequence: record.seq, at: record.at, hash: record.hash };
+          if (parsed.intact) this.#witnesses.take(record);
+          this.#intents.note(record);
+        }
+      }
+    } finally {
+      await file.close();
+    }
+    this.#segments.push({
+      file: segment.name,
+      records: line,
+      ...(first === undefined ? {} : { firstSequence: first }),
+      ...(last === undefined ? {} : { lastSequence: last }),
+    });
+  }
+
+  #unended(torn: NonNullable<JournalVerdict['torn']>): void {
+    this.#records += 1;
+    const parsed = { ok: false, why: 'it has no end' } as const;
+    const place = { ...torn, ordinal: this.#records };
+    this.#chain.take(place, parsed);
+    this.#signatures?.take(place, parsed, new Uint8Array(0));
+    this.#torn = undefined;
+  }
+
+  verdict(): JournalVerdict {
+    const { problems: broken, count, trusted } = this.#chain.result();
+    const signed = this.#signatures?.result();
+    const seen = this.#witnesses.result(this.#last?.sequence ?? 0);
+    const lacking = seen.lacking.map((problem) => ({ ...this.#end, ...problem }));
+    const problems = [...broken, ...(signed?.problems ?? []), ...lacking]
+      .sort((left, right) => left.ordinal - right.ordinal)
+      .slice(0, this.#limit);
+    const problemCount = count + (signed?.count ?? 0) + lacking.length;
+    const torn = this.#torn;
+    const verdict = {
+      intact: problemCount === 0 && torn === undefined,
+      segments: this.#segments,
+      records: this.#records,
+      ...(this.#first === undefined ? {} : { first: this.#first }),
+      ...(this.#last === undefined ? {} : { last: this.#last }),
+      problems,
+      problemCount,
+      ...(torn === undefined ? {} : { torn }),
+      ...(trusted === undefined ? {} : { trusted }),
+      ...(signed === undefined
+        ? {}
+        : {
+            signed: {
+              authentic: signed.authentic,
+              checkpoints: signed.checkpoints,
+              ...(signed.last === undefined ? {} : { last: signed.last }),
+              unsigned: signed.tail,
+            },
+          }),
+      witnesses: seen.verdicts,
+      openIntents: this.#intents.list(),
+    };
+    return { ...verdict, summary: summaryOf(verdict) };
+  }
 }

@@ -4,10 +4,21 @@
  * promised.
  */
 import { writeSync } from 'node:fs';
-import { openJournal, systemJournalClock } from '../../../src/broker/journal/index.ts';
+import { join } from 'node:path';
+import { openJournal, openSigningKey, systemJournalClock } from '../../../src/broker/journal/index.ts';
 
 const [directory = '', run = ''] = process.argv.slice(2);
-const journal = await openJournal({ directory, clock: systemJournalClock, flushAfterMs: 2 });
+// Segments so small and checkpoints so many that kills hit the moments between two of them.
+const { signer } = await openSigningKey(join(directory, 'key.pem'), { make: true });
+const journal = await openJournal({
+  directory,
+  clock: systemJournalClock,
+  flushAfterMs: 2,
+  signer,
+  segmentBytes: 60_000,
+  checkpointRecords: 16,
+  witnesses: [join(directory, 'witness')],
+});
 writeSync(1, 'open\n');
 
 async function lane(number: number): Promise<void> {

@@ -7,7 +7,9 @@ import {
   type IntentRecord,
   type Journal,
   type JournalOptions,
+  newSigningKey,
   openJournal,
+  signerOf,
 } from '../../../src/broker/journal/index.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 
@@ -37,7 +39,14 @@ export async function openInMemory(
   fileSystem: MemoryFileSystem = new MemoryFileSystem(),
   more: Partial<JournalOptions> = {},
 ): Promise<{ journal: Journal; fileSystem: MemoryFileSystem }> {
-  const journal = await openJournal({
+  const journal = await openOn(fileSystem, more);
+  onTestFinished(() => journal.close().catch(() => undefined));
+  return { journal, fileSystem };
+}
+
+/** The same outside of a test: whoever opens it closes it. */
+export async function openOn(fileSystem: MemoryFileSystem, more: Partial<JournalOptions> = {}): Promise<Journal> {
+  return openJournal({
     directory: DIRECTORY,
     clock: testClock(),
     fileSystem,
@@ -46,8 +55,6 @@ export async function openInMemory(
     checkEveryMs: 1_000_000,
     ...more,
   });
-  onTestFinished(() => journal.close().catch(() => undefined));
-  return { journal, fileSystem };
 }
 
 /** The whole of an independent verifier, as `docs/journal.md` describes it. Throws where the chain breaks. */
@@ -63,4 +70,23 @@ export function check(text: string): { seq: number; kind: string; requestId?: st
     prev = hash;
     return record;
   });
+}
+
+/** The key that signs in tests. */
+export const signer = signerOf(newSigningKey());
+
+/** Segments small enough for a handful of records to fill them. */
+export const SMALL = { signer, segmentBytes: 1500, checkpointAfterMs: 1_000_000 } as const;
+
+export function segmentNames(fileSystem: MemoryFileSystem): string[] {
+  return fileSystem.names().filter((name) => /^journal-\d+\.jsonl$/.test(name));
+}
+
+/** All segments as one chain, held against the independent verifier. */
+export function checkAll(fileSystem: MemoryFileSystem) {
+  return check(
+    segmentNames(fileSystem)
+      .map((name) => fileSystem.text(join(DIRECTORY, name)))
+      .join(''),
+  );
 }

@@ -51,7 +51,12 @@ test('a journal goes on where it was, and knows which switches it tells of', asy
     await journal.close();
   }
   const journal = await openJournal({ directory, clock: testClock() });
-  expect(journal.report).toEqual({ records: 2, switches: new Set(['sw0', 'sw1']), unknown: [] });
+  expect(journal.report).toEqual({
+    records: 2,
+    verified: 2,
+    switches: new Set(['sw0', 'sw1']),
+    unknown: [],
+  });
   expect(journal.health()).toMatchObject({ state: 'open', sequence: 2, durableSequence: 2 });
   await journal.close();
   check(readFileSync(join(directory, FILE), 'utf8'));
@@ -122,6 +127,16 @@ test('a durable record carries the others before it', async () => {
   void journal.append('decision', intent('r-1'), { durable: false });
   await journal.append('intent', intent('r-2'), { durable: true });
   expect(check(fileSystem.text(PATH))).toHaveLength(2);
+});
+
+test('with strict durability every record waits for the disk', async () => {
+  const { journal, fileSystem } = await openInMemory(undefined, { durability: 'strict' });
+  for (let i = 1; i <= 3; i++) {
+    await journal.append('decision', intent(`r-${i}`), { durable: false });
+    expect(journal.health().durableSequence).toBe(i);
+  }
+  fileSystem.fault = (call) => (call.name === 'datasync' ? 'EIO' : undefined);
+  expect(await codeOf(journal.append('decision', intent('r-4'), { durable: false }))).toBe('io');
 });
 
 test('a flood is refused instead of eating the memory, and accepted again when it was written', async () => {

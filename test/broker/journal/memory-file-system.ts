@@ -166,6 +166,8 @@ export class MemoryFileSystem implements JournalFileSystem {
 
   async list(directory: string): Promise<readonly string[]> {
     this.#step('list', directory);
+    if (!this.#directories.has(directory))
+      throw failure(this.#entries.has(directory) ? 'ENOTDIR' : 'ENOENT', directory);
     return [...this.#entries.keys()].filter((path) => dirname(path) === directory).map((path) => basename(path));
   }
 

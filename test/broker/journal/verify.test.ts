@@ -4,8 +4,24 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ChainProblemKind, type JournalVerdict, verifyJournal } from '../../../src/broker/journal/index.ts';
-import { DIRECTORY, FILE, intent, openInMemory, PATH, temporaryDirectory } from './fixture.ts';
+import {
+  type ChainProblemKind,
+  type JournalVerdict,
+  newSigningKey,
+  signerOf,
+  verifyJournal,
+} from '../../../src/broker/journal/index.ts';
+import {
+  DIRECTORY,
+  FILE,
+  intent,
+  openInMemory,
+  PATH,
+  SMALL,
+  segmentNames,
+  signer,
+  temporaryDirectory,
+} from './fixture.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 
 /** The lines of a good journal, without newlines. */
@@ -40,13 +56,14 @@ test('a good journal is one unbroken chain to its last record', async () => {
   const hash = JSON.parse(lines[4] ?? '').hash;
   expect(verdict).toEqual({
     intact: true,
-    file: FILE,
+    segments: [{ file: FILE, records: 5, firstSequence: 1, lastSequence: 5 }],
     records: 5,
     first: { sequence: 1, at: '2026-01-01T00:00:00.001Z' },
     last: { sequence: 5, at: expect.any(String), hash },
     problems: [],
     problemCount: 0,
-    trusted: { line: 5, sequence: 5, hash },
+    trusted: { file: FILE, line: 5, ordinal: 5, offset: expect.any(Number), sequence: 5, hash },
+    witnesses: [],
     openIntents: expect.any(Array),
     summary: '5 records, one unbroken chain',
   });
@@ -63,7 +80,7 @@ test('a file is verified by its own name as well as by its directory', async () 
   fileSystem.replace('/copy/evidence.jsonl', Buffer.from(joined(await goodLines(2))));
   expect(await verifyJournal('/copy/evidence.jsonl', { fileSystem })).toMatchObject({
     intact: true,
-    file: 'evidence.jsonl',
+    segments: [{ file: 'evidence.jsonl', records: 2 }],
   });
   await expect(verifyJournal('/copy/missing.jsonl', { fileSystem })).rejects.toMatchObject({ code: 'io' });
 });
@@ -263,14 +280,24 @@ test('the verifier printed in docs/journal.md agrees', async () => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/journal.md'), 'utf8');
   const [, program = ''] = /```js\n(.*?)```/s.exec(page) ?? [];
   const directory = temporaryDirectory();
-  const [script, journal] = [join(directory, 'verify.mjs'), join(directory, FILE)];
+  const script = join(directory, 'verify.mjs');
   writeFileSync(script, program);
-  const run = (lines: readonly string[]) => {
-    writeFileSync(journal, joined(lines));
-    return execFileSync(process.execPath, [script, journal], { encoding: 'utf8', stdio: 'pipe' });
+  const { journal, fileSystem } = await openInMemory(undefined, SMALL);
+  for (let i = 0; i < 9; i++) await journal.append('intent', intent(`r-${i}`), { durable: true });
+  await journal.close();
+  const segments = segmentNames(fileSystem).map((name) => fileSystem.text(join(DIRECTORY, name)));
+  const run = (texts: readonly string[], key = signer.publicKey) => {
+    const paths = [key, ...texts].map((text, index) => {
+      const path = join(directory, `${index}`);
+      writeFileSync(path, text);
+      return path;
+    });
+    return execFileSync(process.execPath, [script, ...paths], { encoding: 'utf8', stdio: 'pipe' });
   };
-  const lines = await goodLines(3);
-  expect(run(lines)).toMatch(/^3 records, last hash [0-9a-f]{64}\n$/);
-  expect(() => run(lines.with(1, at(lines, 1).replace('acme', 'evil')))).toThrow('line 2: content and hash differ');
-  expect(() => run(lines.toSpliced(1, 1))).toThrow('line 2 does not follow');
+  const count = segments.join('').split('\n').length - 1;
+  expect(segments.length).toBeGreaterThan(1);
+  expect(run(segments)).toMatch(new RegExp(`^${count} records, signed up to ${count}, last hash [0-9a-f]{64}\n$`));
+  expect(() => run(segments.map((text) => text.replace('acme', 'evil')))).toThrow('line 1: content and hash differ');
+  expect(() => run(segments.slice(1))).toThrow('does not follow');
+  expect(() => run(segments, signerOf(newSigningKey()).publicKey)).toThrow('not signed with this key');
 });

@@ -1,0 +1,141 @@
+import type { JournalClock } from './contract.ts';
+import { JournalError } from './errors.ts';
+import type { CheckpointSigner } from './key.ts';
+import { buildLine, type ChainHead, type Line, type PreparedMembers } from './line.ts';
+import { intentNote, type OpenIntents } from './open-intents.ts';
+import type { PendingLine } from './pending.ts';
+import type { CheckpointRecord, RecordBodies, RecordKind } from './records.ts';
+import { segmentName } from './segment-names.ts';
+
+/** Where the end of a journal is, and what a checkpoint there would say. */
+export interface ChainState {
+  readonly head: ChainHead;
+  /** Hash of the first record of all; undefined while there is none. */
+  readonly journal: string | undefined;
+  /** Records since the last checkpoint. */
+  readonly unsigned: number;
+  readonly segment: number;
+  /** Bytes of the segment, those that still wait to be written included. */
+  readonly segmentBytes: number;
+  /** Time of the segment's first record, milliseconds since 1970; undefined while it is empty. */
+  readonly segmentSinceMs: number | undefined;
+}
+
+export interface ChainOptions {
+  readonly clock: JournalClock;
+  /** Without one there are no checkpoints. */
+  readonly signer: CheckpointSigner | undefined;
+  readonly maxRecordBytes: number;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+}
+
+/** A chain as it was, to go back to. */
+export interface ChainMark {
+  readonly state: ChainState;
+  readonly intents: OpenIntents;
+}
+
+/** Makes lines, one after the other: each follows the one before, whether or not that is on disk yet. */
+export class Chain {
+  readonly #options: ChainOptions;
+  readonly #switches: Set<string>;
+  #state: ChainState;
+  #intents: OpenIntents;
+
+  constructor(options: ChainOptions, state: ChainState, intents: OpenIntents, switches: Iterable<string>) {
+    this.#options = options;
+    this.#state = state;
+    this.#intents = intents;
+    this.#switches = new Set(switches);
+  }
+
+  get head(): ChainHead {
+    return this.#state.head;
+  }
+
+  /** Records that no checkpoint covers yet. */
+  get unsigned(): number {
+    return this.#state.unsigned;
+  }
+
+  mark(): ChainMark {
+    return { state: this.#state, intents: this.#intents.copy() };
+  }
+
+  restore({ state, intents }: ChainMark): void {
+    this.#state = state;
+    this.#intents = intents;
+  }
+
+  /** @throws JournalError `invalid`; the chain is then as it was */
+  record<K extends RecordKind>(kind: K, body: RecordBodies[K], nowMs: number, prepared?: PreparedMembers): PendingLine {
+    const { clock, maxRecordBytes } = this.#options;
+    if (kind === 'checkpoint') throw new JournalError('invalid', 'only the journal itself makes checkpoints');
+    const { head } = this.#state;
+    const line = buildLine(kind, body, head, timeText(nowMs), clock.monotonic(), undefined, prepared);
+    const bytes = Buffer.byteLength(line.text);
+    if (bytes > maxRecordBytes) {
+      throw new JournalError('invalid', `a ${kind} record of ${bytes} bytes is over the limit of ${maxRecordBytes}`);
+    }
+    const note = intentNote(kind, line.head.sequence, body);
+    if (note !== undefined) this.#intents.apply(note);
+    if ('switch' in body && typeof body.switch === 'string') this.#switches.add(body.switch);
+    return this.#added(kind, line, bytes, note, this.#state.unsigned + 1, nowMs);
+  }
+
+  /** Signs all that was written; undefined when there is nothing to sign, or no key. */
+  checkpoint(nowMs: number): PendingLine | undefined {
+    const { clock, signer } = this.#options;
+    const { journal, unsigned, segment, head } = this.#state;
+    if (signer === undefined || journal === undefined || unsigned === 0) return undefined;
+    // The signature is made of the line, by `buildLine`.
+    const body: Omit<CheckpointRecord, 'signature'> = {
+      journal,
+      segment: segmentName(segment),
+      key: signer.keyId,
+      open: this.#intents.list(),
+      switches: [...this.#switches],
+    };
+    const line = buildLine('checkpoint', body, head, timeText(nowMs), clock.monotonic(), (bytes) => signer.sign(bytes));
+    return this.#added('checkpoint', line, Buffer.byteLength(line.text), undefined, 0, nowMs);
+  }
+
+  /** Has the segment grown or aged enough for the next record to begin another one? */
+  isSegmentFull(nowMs: number): boolean {
+    const { segmentBytes, segmentSinceMs } = this.#state;
+    if (segmentSinceMs === undefined) return false;
+    if (segmentBytes >= this.#options.segmentBytes) return true;
+    return nowMs - segmentSinceMs >= this.#options.segmentAgeMs;
+  }
+
+  beginSegment(): void {
+    const segment = this.#state.segment + 1;
+    this.#state = { ...this.#state, segment, segmentBytes: 0, segmentSinceMs: undefined };
+  }
+
+  #added(
+    kind: RecordKind,
+    { head, text }: Line,
+    bytes: number,
+    note: PendingLine['note'],
+    unsigned: number,
+    nowMs: number,
+  ): PendingLine {
+    const { journal = head.hash, segment, segmentBytes, segmentSinceMs = nowMs } = this.#state;
+    this.#state = { head, journal, unsigned, segment, segmentBytes: segmentBytes + bytes, segmentSinceMs };
+    return { kind, sequence: head.sequence, segment, text, bytes, note, waiter: undefined, refused: false };
+  }
+}
+
+let lastMs = Number.NaN;
+let lastText = '';
+
+/** Many records share a millisecond. */
+function timeText(ms: number): string {
+  if (ms !== lastMs) {
+    lastText = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastText;
+}

@@ -1,4 +1,4 @@
-import type { Opcode } from '../cci/index.ts';
+import type { Hop, Opcode } from '../cci/index.ts';
 
 /** One command for the CCI that a backend owns: a whole payload, no CCI header (a mailbox has none). */
 export interface CciRequest {
@@ -31,6 +31,11 @@ export interface BackendIdentity {
    * the emulator and QEMU have a boot of their own.
    */
   readonly bootId: string;
+  /**
+   * One life of a device whose state begins anew with its backend, such as an emulator in this process: another one is
+   * another life, and what was bound before is gone by our own doing. Absent where the state outlives the backend.
+   */
+  readonly session?: string;
 }
 
 /**
@@ -81,6 +86,11 @@ export interface Backend {
   readonly maxInFlight: number;
   /** True when this drives hardware of this host, so that the kernel's own lockdown level counts. */
   readonly touchesHostHardware: boolean;
+  /**
+   * For a device without a Command Effects Log (`cel: none`): what is assumed in its place for the component at the end
+   * of a path, opcode to effect bits. Such a device is never asked for its logs. Absent: it is read.
+   */
+  readonly assumedCel?: ((hops: readonly Hop[]) => ReadonlyMap<number, number>) | undefined;
   /**
    * Sends one command and waits for its reply.
    *

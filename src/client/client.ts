@@ -1,5 +1,7 @@
 import type { Params, Reply, TypedSlug } from '../cci/index.ts';
 import { DeviceError } from './errors.ts';
+import { type EventOptions, type EventPage, eventPageShape, followEvents, type SwitchEvent } from './events.ts';
+import type { Session, SessionOptions } from './session.ts';
 import type { MessageStream } from './stream.ts';
 import { call, type TransportOptions } from './transport.ts';
 import {
@@ -20,7 +22,9 @@ import {
   type SwitchSummary,
   switchesShape,
   type Taint,
+  type Topology,
   taintShape,
+  topologyShape,
   type WhoAmI,
   whoAmIShape,
 } from './wire.ts';
@@ -30,8 +34,16 @@ export interface ClientOptions extends TransportOptions {
   readonly switch?: string;
 }
 
-/** Where a command goes: `port:3`, `port:3/ld:1`, `port:3/ldpool`. */
-export interface CommandOptions {
+/** How a command wants to wait for its turn. */
+export interface SubmitOptions {
+  /** Milliseconds within which the broker has to send it to the device; else it refuses it (EAGAIN). */
+  readonly deadlineMs?: number;
+  /** Stops the waiting; what was not sent to the device yet is then not sent any more. */
+  readonly signal?: AbortSignal;
+}
+
+export interface CommandOptions extends SubmitOptions {
+  /** Where the command goes: `port:3`, `port:3/ld:1`, `port:3/ldpool`. */
   readonly via?: string;
 }
 
@@ -74,7 +86,7 @@ export interface Client {
   /** Decides a command without running it. */
   can<S extends TypedSlug>(slug: S, params: Params<S>, options?: CommandOptions): Promise<Decision>;
   /** Any command with parameters as JSON. An error code of the device is an answer, not an error. */
-  submit(body: CommandBody): Promise<CommandAnswer>;
+  submit(body: CommandBody, options?: SubmitOptions): Promise<CommandAnswer>;
   decide(body: CommandBody): Promise<Decision>;
   whoami(): Promise<WhoAmI>;
   switches(): Promise<readonly SwitchSummary[]>;
@@ -85,29 +97,54 @@ export interface Client {
   posture(): Promise<readonly Posture[]>;
   raiseLockdown(level: LockdownLevel, reason: string): Promise<readonly Posture[]>;
   taint(): Promise<readonly Taint[]>;
+  /** Says that a bit was looked at; it stays. `scope` is the path that it was raised on. */
+  acknowledgeTaint(letter: string, scope: string, reason: string): Promise<readonly Taint[]>;
+  /** Ports and bindings as the broker knows them, and what moved without it. */
+  topology(): Promise<Topology>;
+  /** Takes the fabric as it is. @param picture what was looked at; refused where it is another one by now */
+  acceptTopology(reason: string, picture?: string): Promise<Topology>;
   reloadPolicy(): Promise<Reload>;
+  /** Events that concern the caller and that the broker keeps, oldest first: one page. */
+  listEvents(options?: { readonly after?: string; readonly limit?: number }): Promise<EventPage>;
+  /**
+   * Events as they come; a connection that breaks off is opened again behind the last one. Ends when `signal` aborts.
+   * @throws BrokerError where the broker refuses, also later
+   */
+  events(options?: EventOptions): AsyncIterableIterator<SwitchEvent>;
   /** Opens the stream of CCI messages. */
   stream(): Promise<MessageStream>;
+  /** Opens a session: a stream that is made again when it breaks off, with typed commands on it. */
+  session(options?: SessionOptions): Promise<Session>;
 }
 
 /** A client of the broker at `url`. */
 export function createClient(options: ClientOptions): Client {
   const name = options.switch ?? 'sw0';
   const ofSwitch = (rest: string) => `v1/switches/${encodeURIComponent(name)}/${rest}`;
-  const submit = (body: CommandBody) =>
-    call(options, { method: 'POST', path: ofSwitch('commands'), body }, commandAnswerShape);
+  const submit = (body: CommandBody, { deadlineMs, signal }: SubmitOptions = {}) =>
+    call(
+      options,
+      {
+        method: 'POST',
+        path: ofSwitch('commands'),
+        body,
+        signal,
+        ...(deadlineMs === undefined ? {} : { headers: { 'cci-deadline-ms': String(deadlineMs) } }),
+      },
+      commandAnswerShape,
+    );
   const decide = (body: CommandBody) =>
     call(options, { method: 'POST', path: ofSwitch('decisions'), body }, decisionShape);
   // The catalogue is half the start-up time of a program that only asks who it is.
   const typed = () => import('./typed.ts');
   return {
-    async run(slug, params, { via } = {}) {
+    async run(slug, params, { via, ...wish } = {}) {
       const { typedBody, typedAnswer } = await typed();
-      return typedAnswer(slug, params, await submit(typedBody(slug, params, via)));
+      return typedAnswer(slug, params, await submit(typedBody(slug, params, via), wish));
     },
-    async raw(opcode, payload, { via } = {}) {
+    async raw(opcode, payload, { via, ...wish } = {}) {
       const { rawBody, payloadOf } = await typed();
-      const answer = await submit(rawBody(opcode, payload, via));
+      const answer = await submit(rawBody(opcode, payload, via), wish);
       if (answer.returnCode > 1) throw new DeviceError(answer);
       return { answer, payload: payloadOf(answer) };
     },
@@ -127,10 +164,29 @@ export function createClient(options: ClientOptions): Client {
     raiseLockdown: (level, reason) =>
       call(options, { method: 'POST', path: 'v1/posture/lockdown', body: { level, reason } }, postureShape),
     taint: () => call(options, { method: 'GET', path: 'v1/taint' }, taintShape),
+    acknowledgeTaint: (letter, scope, reason) =>
+      call(options, { method: 'POST', path: 'v1/taint/acknowledge', body: { letter, scope, reason } }, taintShape),
+    topology: () => call(options, { method: 'GET', path: ofSwitch('topology') }, topologyShape),
+    acceptTopology: (reason, picture) => {
+      const body = picture === undefined ? { reason } : { reason, picture };
+      return call(options, { method: 'POST', path: ofSwitch('topology/accept'), body }, topologyShape);
+    },
     reloadPolicy: () => call(options, { method: 'POST', path: 'v1/policy/reload', body: {} }, reloadShape),
+    listEvents: ({ after, limit } = {}) => {
+      const query = new URLSearchParams();
+      if (after !== undefined) query.set('after', after);
+      if (limit !== undefined) query.set('limit', String(limit));
+      const path = query.size === 0 ? 'events' : `events?${query}`;
+      return call(options, { method: 'GET', path: ofSwitch(path) }, eventPageShape);
+    },
+    events: (how = {}) => followEvents(options, ofSwitch('events'), how),
     async stream() {
       const { openStream } = await import('./stream.ts');
       return openStream(options, ofSwitch('stream'));
+    },
+    async session(how = {}) {
+      const { openSession } = await import('./session.ts');
+      return openSession(options, ofSwitch('stream'), how);
     },
   };
 }

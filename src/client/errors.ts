@@ -60,6 +60,17 @@ export class DeviceError extends CciError {
   }
 }
 
+/** A command of a session came back with a return code other than success: the broker refused it, or the device did. */
+export class ReturnCodeError extends CciError {
+  readonly returnCode: number;
+  readonly returnCodeName: string;
+  constructor(returnCode: number, returnCodeName: string) {
+    super('EDEVICE', `the command ended with ${returnCodeName}`);
+    this.returnCode = returnCode;
+    this.returnCodeName = returnCodeName;
+  }
+}
+
 /** The parameters are not what the command takes; nothing was sent. */
 export class ParameterError extends CciError {
   /** Dotted path of the parameter, or empty. */

@@ -4,6 +4,7 @@ export {
   type CommandBody,
   type CommandOptions,
   createClient,
+  type SubmitOptions,
   type TypedAnswer,
 } from './client.ts';
 export {
@@ -13,8 +14,18 @@ export {
   DeviceError,
   ParameterError,
   ProtocolError,
+  ReturnCodeError,
   UnreachableError,
 } from './errors.ts';
+export type { EventOptions, EventPage, SwitchEvent } from './events.ts';
+export type {
+  SendOptions,
+  Session,
+  SessionAnswer,
+  SessionCommandOptions,
+  SessionOptions,
+  SessionState,
+} from './session.ts';
 export type { MessageStream } from './stream.ts';
 export type {
   CommandAnswer,
@@ -27,5 +38,6 @@ export type {
   Reload,
   SwitchSummary,
   Taint,
+  Topology,
   WhoAmI,
 } from './wire.ts';

@@ -7,8 +7,15 @@ export interface MessageStream {
   /**
    * Sends one command and waits for its reply. At most 255 may be under way. Refusals of the broker are return codes of
    * the reply (0002h denied, 0003h not offered, ...).
+   *
+   * @param signal stops the waiting; a command that has left may be carried out all the same
+   * @throws UnreachableError without a connection, ProtocolError with 255 commands under way
    */
-  send(opcode: number, payload: Uint8Array): Promise<CciMessage>;
+  send(opcode: number, payload: Uint8Array, signal?: AbortSignal): Promise<CciMessage>;
+  /** Commands that are under way. */
+  readonly outstanding: number;
+  /** Fulfilled with the reason when the stream has ended, whoever ended it. */
+  readonly closed: Promise<string>;
   close(): Promise<void>;
 }
 
@@ -20,11 +27,11 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Opens the stream at `path`. @throws UnreachableError when the broker does not take it, for whatever reason */
-export async function openStream(options: TransportOptions, path: string): Promise<MessageStream> {
+/** Opens the stream at `path`, with the token given or the one of the options. @throws UnreachableError when the broker does not take it, for whatever reason */
+export async function openStream(options: TransportOptions, path: string, token?: string): Promise<MessageStream> {
   const url = new URL(path, base(options.url));
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const token = await bearer(options);
+  token ??= await bearer(options);
   const socket = new WebSocket(url, token === '' ? {} : { headers: { authorization: `Bearer ${token}` } });
   socket.binaryType = 'arraybuffer';
   await opened(socket, options.url);
@@ -46,17 +53,21 @@ export async function openStream(options: TransportOptions, path: string): Promi
     waiting.delete(reply.value.tag);
     request.resolve(reply.value);
   });
-  const closed = new Promise<void>((resolve) => {
+  const closed = new Promise<string>((resolve) => {
     socket.addEventListener('close', (event) => {
-      fail(
-        new UnreachableError(`the stream was closed (${event.code}${event.reason === '' ? '' : ` ${event.reason}`})`),
-      );
-      resolve();
+      const why = `the stream was closed (${event.code}${event.reason === '' ? '' : ` ${event.reason}`})`;
+      fail(new UnreachableError(why));
+      resolve(why);
     });
   });
 
   return {
-    send(opcode, payload) {
+    closed,
+    get outstanding() {
+      return waiting.size;
+    },
+    send(opcode, payload, signal) {
+      if (signal?.aborted) return Promise.reject(new UnreachableError('the request was cancelled'));
       if (socket.readyState !== WebSocket.OPEN) return Promise.reject(new UnreachableError('the stream is closed'));
       if (waiting.size >= MAX_OUTSTANDING) {
         return Promise.reject(new ProtocolError(`more than ${MAX_OUTSTANDING} commands are under way`));
@@ -66,7 +77,16 @@ export async function openStream(options: TransportOptions, path: string): Promi
       nextTag = (nextTag + 1) % 256;
       const request = { category: 'request', background: false, returnCode: 0, vendorStatus: 0 } as const;
       return new Promise((resolve, reject) => {
-        waiting.set(tag, { opcode, resolve, reject });
+        // The tag stays taken until the reply has come, or it could be taken for that of the next one.
+        const onAbort = (): void => reject(new UnreachableError('the request was cancelled'));
+        signal?.addEventListener('abort', onAbort, { once: true });
+        const settled =
+          <T>(settle: (value: T) => void) =>
+          (value: T): void => {
+            signal?.removeEventListener('abort', onAbort);
+            settle(value);
+          };
+        waiting.set(tag, { opcode, resolve: settled(resolve), reject: settled<Error>(reject) });
         socket.send(Uint8Array.from(encodeMessage({ ...request, tag, opcode, payload })));
       });
     },

@@ -24,12 +24,30 @@ export async function bearer(options: TransportOptions): Promise<string> {
  * One request, one answer.
  * @throws BrokerError for a problem document, UnreachableError without an answer, ProtocolError for any other answer
  */
-export async function call<T>(
-  options: TransportOptions,
-  request: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: unknown },
-  shape: Shape<T>,
-): Promise<T> {
+export async function call<T>(options: TransportOptions, request: Call, shape: Shape<T>): Promise<T> {
   const token = await bearer(options);
+  try {
+    return await callOnce(options, token, request, shape);
+  } catch (error) {
+    // Refused before anything was done; the provider may have the next token by now.
+    if (!(error instanceof BrokerError) || error.code !== 'EAUTH' || options.tokenProvider === undefined) throw error;
+    const next = await bearer(options);
+    if (next === token) throw error;
+    return callOnce(options, next, request, shape);
+  }
+}
+
+/** One request of the HTTP interface. */
+export interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: { readonly [name: string]: string };
+  /** Besides the one of the options. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function callOnce<T>(options: TransportOptions, token: string, request: Call, shape: Shape<T>): Promise<T> {
   const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   let response: Response;
   let text: string;
@@ -40,16 +58,18 @@ export async function call<T>(
         accept: 'application/json, application/problem+json',
         ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...request.headers,
       },
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       // A redirect would carry the token to whoever it names.
       redirect: 'error',
-      signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
+      signal: AbortSignal.any([timeout, options.signal, request.signal].filter((one) => one !== undefined)),
     });
     text = await boundedText(response);
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
-    throw new UnreachableError(whyUnreachable(error, options), error);
+    const isCancelled = options.signal?.aborted === true || request.signal?.aborted === true;
+    throw new UnreachableError(isCancelled ? 'the request was cancelled' : whyUnreachable(error, options), error);
   }
   return readAnswer(response, text, shape);
 }
@@ -93,7 +113,6 @@ export function base(url: string): string {
 }
 
 function whyUnreachable(error: unknown, options: TransportOptions): string {
-  if (options.signal?.aborted) return 'the request was cancelled';
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'no answer in time';
   const cause: unknown = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';

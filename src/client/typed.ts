@@ -21,7 +21,8 @@ import type { CommandBody, TypedAnswer } from './client.ts';
 import { DeviceError, ParameterError, ProtocolError } from './errors.ts';
 import type { CommandAnswer } from './wire.ts';
 
-function typedRow(slug: string): TypedRow {
+/** @throws ParameterError for a slug without a codec */
+export function typedRow(slug: string): TypedRow {
   const row = rowBySlug(slug);
   if (row === undefined) throw new ParameterError('', `there is no command \`${slug}\``);
   if (!isTyped(row)) throw new ParameterError('', `\`${slug}\` has no codec: it can only be sent raw`);
@@ -60,7 +61,8 @@ export function typedAnswer<S extends TypedSlug>(slug: S, params: Params<S>, ans
   };
 }
 
-function decodeReply<S extends TypedSlug>(slug: S, params: Params<S>, payload: Uint8Array): Reply<S> {
+/** @throws ProtocolError for a payload that does not fit */
+export function decodeReply<S extends TypedSlug>(slug: S, params: Params<S>, payload: Uint8Array): Reply<S> {
   const layout = typedRow(slug).response;
   const options = { side: 'reply', request: params as Value } as const;
   let decoded = decodePayload(layout, payload, options);

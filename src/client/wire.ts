@@ -36,6 +36,10 @@ export const decisionShape = object({
 });
 export type Decision = Shaped<typeof decisionShape>;
 
+const used = object({ limit: number, used: number });
+const rate = object({ limit: number, burst: number, left: number });
+const ofClass = object({ concurrent: optional(used), commandsPerSecond: optional(rate) });
+
 export const whoAmIShape = object({
   principal: text,
   tenant: text,
@@ -46,6 +50,17 @@ export const whoAmIShape = object({
   expiresAtMs: number,
   owns: list(text),
   roles: list(text),
+  /** Absent from brokers that have no quotas. */
+  limits: optional(
+    object({
+      weight: number,
+      concurrent: used,
+      commandsPerSecond: optional(rate),
+      bytesPerSecond: optional(object({ limit: number, left: number })),
+      background: optional(used),
+      classes: optional(object({ allowlisted: optional(ofClass), audited: optional(ofClass), raw: optional(ofClass) })),
+    }),
+  ),
 });
 export type WhoAmI = Shaped<typeof whoAmIShape>;
 
@@ -55,7 +70,28 @@ export const switchesShape = list(
 export type SwitchSummary = Shaped<typeof switchesShape>[number];
 
 export const offeredShape = list(
-  object({ opcode: number, slug: text, name: text, class: text, scope: number, allowed: flag }),
+  object({
+    opcode: number,
+    slug: text,
+    name: text,
+    class: text,
+    scope: number,
+    allowed: flag,
+    /** Only on a vendor's command that the policy describes. */
+    vendor: optional(
+      object({
+        reviewer: text,
+        date: text,
+        reference: text,
+        reason: text,
+        /** As the policy has it. */
+        definition: anything,
+        /** JSON Schemas. */
+        params: anything,
+        result: anything,
+      }),
+    ),
+  }),
 );
 export type OfferedCommand = Shaped<typeof offeredShape>[number];
 
@@ -97,6 +133,23 @@ export const taintShape = list(
 );
 export type Taint = Shaped<typeof taintShape>[number];
 
+export const topologyShape = object({
+  switch: text,
+  known: flag,
+  accepted: flag,
+  picture: optional(text),
+  ports: list(object({ id: number, role: text, device: text, lds: number, serial: optional(text) })),
+  vcss: list(
+    object({
+      id: number,
+      usp: number,
+      vppbs: list(object({ kind: text, port: optional(number), ld: optional(number) })),
+    }),
+  ),
+  differences: list(object({ what: text, before: text, after: text, atMs: number })),
+});
+export type Topology = Shaped<typeof topologyShape>;
+
 export const operationShape = object({
   id: text,
   switch: text,
@@ -106,6 +159,10 @@ export const operationShape = object({
   percent: number,
   returnCode: optional(number),
   startedAtMs: number,
+  endedAtMs: optional(number),
+  via: optional(text),
+  /** It waits for its host longer than the operators allow for, and goes on waiting. */
+  overdue: optional(flag),
 });
 export const operationsShape = list(operationShape);
 export type Operation = Shaped<typeof operationShape>;

@@ -24,6 +24,8 @@ export class EmulatorBackend implements Backend {
   readonly maxInFlight: number;
   readonly touchesHostHardware = false;
   private readonly options: EmulatorBackendOptions;
+  /** The state lives and dies with this object. */
+  private readonly life = randomUUID();
   /** Aborted by `close`; undefined while closed. */
   private session: AbortController | undefined;
   private inFlight = 0;
@@ -52,6 +54,7 @@ export class EmulatorBackend implements Backend {
       kind: 'emulator',
       description: `emulated switch of ${ports} ports, seed ${this.options.seed ?? 1}`,
       bootId: this.options.bootId ?? processBootId,
+      session: this.life,
     };
   }
 

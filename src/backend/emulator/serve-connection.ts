@@ -10,9 +10,10 @@ import {
   readUint,
 } from '../../cci/index.ts';
 import { MCTP_TYPE, type MctpMessage, PacketReader, packetize, Reassembler, trimMessage } from '../../cci/mctp.ts';
+import { controlReply } from '../../cci/mctp-control.ts';
 import type { Emulator } from './emulator.ts';
 import { spoilHeader } from './faults.ts';
-import { controlReply } from './serve-control.ts';
+import { uuidOf } from './serve-control.ts';
 
 export interface ConnectionSettings {
   readonly dialect: Dialect;
@@ -72,7 +73,8 @@ function handle(
   send: (body: Uint8Array) => void,
 ): void {
   if (message.type === MCTP_TYPE.control) {
-    send(controlReply(message.body, emulator.machine.state.cci.serial, message.destination, settings.allowSetEid));
+    const uuid = uuidOf(emulator.machine.state.cci.serial);
+    send(controlReply(message.body, { uuid, eid: message.destination, allowSetEid: settings.allowSetEid }));
     return;
   }
   const { dialect } = settings;

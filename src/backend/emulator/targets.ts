@@ -3,6 +3,7 @@ import type { Command } from './command.ts';
 import { commandByOpcode } from './commands/index.ts';
 import type { Machine } from './machine.ts';
 import type { CciState, ComponentKind, DeviceState, LdState } from './state.ts';
+import { withVendorCommands } from './vendor-commands.ts';
 
 /** A component as commands see it: its CCI and what lies behind. */
 export interface Target {
@@ -45,7 +46,7 @@ export function switchTarget(machine: Machine): Target {
     device: undefined,
     ld: undefined,
     port: undefined,
-    ...offersOf({
+    ...offersHere(machine, {
       kind: 'switch',
       pbr: machine.topology.switch.pbr,
       dcd: false,
@@ -80,8 +81,13 @@ export function deviceTarget(
     device,
     ld: typeof part === 'string' ? undefined : part,
     port,
-    ...offersOf(traits),
+    ...offersHere(machine, traits),
   };
+}
+
+function offersHere(machine: Machine, traits: Traits): Offer {
+  const { offers, elsewhere } = offersOf(traits);
+  return { offers: withVendorCommands(machine, traits.kind, offers), elsewhere };
 }
 
 function offersOf(traits: Traits): Offer {

@@ -1,3 +1,4 @@
+import { fromHex } from '../../cci/index.ts';
 import type { FilePath } from '../../yaml/index.ts';
 import type {
   BindingSpec,
@@ -10,6 +11,7 @@ import type {
   VcsSpec,
 } from './topology.ts';
 import type { DeviceFile, TopologyFile } from './topology-schema.ts';
+import type { VendorCommandSpec } from './vendor-commands.ts';
 
 const UNITS = { KiB: 1n << 10n, MiB: 1n << 20n, GiB: 1n << 30n, TiB: 1n << 40n } as const;
 const SPEEDS = ['2.5-gt', '5-gt', '8-gt', '16-gt', '32-gt', '64-gt'];
@@ -56,7 +58,25 @@ export function resolveTopology(file: TopologyFile, report: Report): Topology {
     devices,
     ports,
     vcss,
+    ...(file.vendor_commands === undefined ? {} : { vendorCommands: resolveVendorCommands(file, report) }),
   };
+}
+
+function resolveVendorCommands(file: TopologyFile, report: Report): readonly VendorCommandSpec[] {
+  const seen = new Set<string>();
+  return (file.vendor_commands ?? []).map((command, i): VendorCommandSpec => {
+    if (seen.has(command.opcode)) report(['vendor_commands', i, 'opcode'], `\`${command.opcode}\` stands twice`);
+    seen.add(command.opcode);
+    const { reply = '' } = command;
+    return {
+      opcode: Number(command.opcode),
+      on: command.on ?? ['switch'],
+      effects: command.effects ?? 0,
+      returnCode: command.return_code ?? 0,
+      ...(command.request_bytes === undefined ? {} : { requestBytes: command.request_bytes }),
+      reply: reply === 'echo' ? reply : (fromHex(reply) ?? new Uint8Array(0)),
+    };
+  });
 }
 
 function identityOf(

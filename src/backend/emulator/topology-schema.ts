@@ -89,6 +89,22 @@ const vcs = Type.Object(
   closed,
 );
 
+/** Fixed bytes for an opcode of a vendor: enough to try a policy that describes it. */
+const vendorCommand = Type.Object(
+  {
+    opcode: Type.String({ pattern: '^0x[c-f][0-9a-f]{3}$' }),
+    on: Type.Optional(
+      Type.Array(Type.Enum(['switch', 'sld', 'fm-owned-ld', 'ld', 'ld-pool-cci']), { minItems: 1, maxItems: 5 }),
+    ),
+    effects: Type.Optional(word),
+    request_bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 8192 })),
+    return_code: Type.Optional(word),
+    /** Hex digits, or `echo`. */
+    reply: Type.Optional(Type.String({ pattern: '^(echo|([0-9a-f]{2})*)$' })),
+  },
+  closed,
+);
+
 export const topologyFileSchema = Type.Object(
   {
     switch: Type.Object(
@@ -109,6 +125,7 @@ export const topologyFileSchema = Type.Object(
     devices: Type.Optional(Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), device, closed)),
     ports: Type.Array(port, { minItems: 1 }),
     vcss: Type.Optional(Type.Array(vcs)),
+    vendor_commands: Type.Optional(Type.Array(vendorCommand, { maxItems: 256 })),
   },
   closed,
 );

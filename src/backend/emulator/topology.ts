@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
-import Type from 'typebox';
-import type { TLocalizedValidationError } from 'typebox/error';
-import { Value } from 'typebox/value';
-import { type FilePath, type FileProblem, formatProblem, parseYaml } from '../../yaml/index.ts';
+import Type, { type Static } from 'typebox';
+import { type FilePath, type FileProblem, formatProblem, type Misfit, misfitsOf, parseYaml } from '../../yaml/index.ts';
 import type { Timing } from './options.ts';
 import { resolveTopology } from './topology-resolve.ts';
 import { topologyFileSchema } from './topology-schema.ts';
+import type { VendorCommandSpec } from './vendor-commands.ts';
 
 /** PCI identity of a component: 16 bits each. */
 export interface PciIdentity {
@@ -83,6 +82,7 @@ export interface Topology {
   readonly devices: readonly DeviceSpec[];
   readonly ports: readonly PortSpec[];
   readonly vcss: readonly VcsSpec[];
+  readonly vendorCommands?: readonly VendorCommandSpec[];
 }
 
 /** A topology file that cannot be used. `message` has one `file:line:column: text` per line. */
@@ -123,20 +123,18 @@ export function parseTopology(text: string, file = 'topology'): Topology {
   const { content, problemAt } = parsed.value;
   const problems: FileProblem[] = [];
   const report: Report = (path, message) => problems.push(problemAt(path, message));
-  if (!Value.Check(topologyFileSchema, content)) {
-    const errors = Value.Errors(topologyFileSchema, content);
-    const choices = new Set(errors.filter((error) => error.keyword === 'anyOf').map((error) => error.instancePath));
-    for (const error of errors) {
-      // The key that is not known is reported by its own error, at its own place.
-      if (error.keyword === 'additionalProperties') continue;
+  const misfits = misfitsOf(topologyFileSchema, content);
+  if (misfits.length > 0) {
+    const choices = new Set(misfits.filter(({ keyword }) => keyword === 'anyOf').map(({ path }) => path.join('/')));
+    for (const misfit of misfits) {
+      const { path, keyword } = misfit;
       // Where several forms are allowed, one message says so; that none of them fits says nothing more.
-      if (choices.has(error.instancePath) && error.keyword !== 'anyOf') continue;
-      const path = pathOf(error.instancePath);
-      report(path, `${path.length === 0 ? 'the file' : `\`${path.join('.')}\``} ${textOf(error, path)}`);
+      if (choices.has(path.join('/')) && keyword !== 'anyOf') continue;
+      report(path, `${path.length === 0 ? 'the file' : `\`${path.join('.')}\``} ${textOf(misfit)}`);
     }
     throw new TopologyError(problems);
   }
-  const topology = resolveTopology(content, report);
+  const topology = resolveTopology(content as Static<typeof topologyFileSchema>, report);
   if (problems.length > 0) throw new TopologyError(problems);
   return topology;
 }
@@ -147,18 +145,11 @@ const FORMS: { readonly [key: string]: string } = {
   serial: 'must be a whole number or a text such as `0xc0ffee`',
 };
 
-function textOf(error: TLocalizedValidationError, path: FilePath): string {
-  if (error.keyword === 'anyOf') return FORMS[String(path.at(-1))] ?? error.message;
-  if (error.keyword === 'boolean') return 'is not a known key';
-  if (error.keyword === 'enum')
-    return `must be one of ${error.params.allowedValues.map((v) => `\`${String(v)}\``).join(', ')}`;
-  if (error.keyword === 'pattern') return 'must be a size such as `64GiB`';
-  if (error.keyword === 'type') return `must be ${String(error.params.type)}`;
-  return error.message;
-}
-
-/** Keys of a JSON pointer. */
-function pathOf(pointer: string): FilePath {
-  const parts = pointer.split('/').slice(1);
-  return parts.map((part) => (/^\d+$/.test(part) ? Number(part) : part.replaceAll('~1', '/').replaceAll('~0', '~')));
+function textOf({ keyword, message, params, path }: Misfit): string {
+  if (keyword === 'anyOf') return FORMS[String(path.at(-1))] ?? message;
+  if (keyword === 'enum' && Array.isArray(params.allowedValues)) {
+    return `must be one of ${params.allowedValues.map((value) => `\`${String(value)}\``).join(', ')}`;
+  }
+  if (keyword === 'pattern') return 'must be a size such as `64GiB`';
+  return keyword === 'type' ? `must be ${String(params.type)}` : message;
 }

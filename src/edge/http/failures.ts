@@ -34,7 +34,10 @@ export function failureHandler(log: Logger | undefined) {
 
 function failureDocument(error: FastifyError, request: FastifyRequest): ProblemDocument {
   if (error instanceof BodyRefused) return transportProblem(error.problem);
-  if (error.validation !== undefined) return validationProblem(error.validation, request);
+  if (error.validation !== undefined) {
+    const part = error.validationContext === 'querystring' ? 'query' : 'body';
+    return validationProblem(error.validation, request, part);
+  }
   const known = FRAMEWORK[error.code];
   if (known !== undefined) return transportProblem(known);
   // secure-json-parse and JSON.parse throw plain SyntaxErrors with statusCode 400.
@@ -47,7 +50,11 @@ function stackOf(error: Error): readonly string[] {
 }
 
 /** One sentence about the first thing that the schema does not allow. */
-function validationProblem(errors: readonly FastifySchemaValidationError[], request: FastifyRequest): ProblemDocument {
+function validationProblem(
+  errors: readonly FastifySchemaValidationError[],
+  request: FastifyRequest,
+  part: 'body' | 'query',
+): ProblemDocument {
   const first = pickError(errors, request.body);
   if (first === undefined) return transportProblem('badBody');
   const path = first.instancePath.split('/').slice(1).map(unescapePointer);
@@ -62,7 +69,7 @@ function validationProblem(errors: readonly FastifySchemaValidationError[], requ
         ? 'is missing'
         : (first.message ?? 'is not allowed');
   return transportProblem('badBody', {
-    detail: field === '' ? `the body ${what}` : `\`${field}\` ${what}`,
+    detail: field === '' ? `the ${part} ${what}` : `\`${field}\` ${what}`,
     ...(field === '' ? {} : { field }),
   });
 }

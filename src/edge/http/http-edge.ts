@@ -14,8 +14,11 @@ import { defaultHttpLimits, type HttpEdgeOptions, type HttpLimits } from './opti
 import { transportProblem } from './problems.ts';
 import { sendProblem } from './replies.ts';
 import { addCommandRoutes } from './routes-commands.ts';
+import { addEventsRoute, EVENTS_ROUTE, endEventStreams } from './routes-events.ts';
+import type { EventStream } from './routes-events-stream.ts';
 import { addOperationsRoutes } from './routes-operations.ts';
 import { addStreamRoute, STREAM_ROUTE } from './routes-stream.ts';
+import { addTopologyRoutes } from './routes-topology.ts';
 import { addPostureRoutes, addViewRoutes } from './routes-views.ts';
 import { ProblemSchema } from './schemas.ts';
 import type { EdgeServer } from './server-type.ts';
@@ -39,6 +42,7 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
   const metrics = createEdgeMetrics();
   const inFlight = new InFlight();
   const sessions = new Set<StreamSession>();
+  const eventStreams = new Set<EventStream>();
   const state = { draining: false };
   const app = createServer(limits);
 
@@ -78,7 +82,9 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
     addCommandRoutes(typed, core);
     addViewRoutes(typed, core);
     addPostureRoutes(typed, core);
+    addTopologyRoutes(typed, core);
     addStreamRoute(typed, core, { limits, metrics, sessions });
+    addEventsRoute(typed, core, { limits, streams: eventStreams });
     addOperationsRoutes(typed, core, { metrics, draining: () => state.draining });
   });
 
@@ -94,6 +100,7 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
       const deadline = Date.now() + limits.shutdownMs;
       state.draining = true;
       for (const session of sessions) session.finish();
+      endEventStreams(eventStreams);
       await inFlight.drained(deadline - Date.now());
       while (sessions.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
       for (const session of sessions) session.terminate();
@@ -129,8 +136,15 @@ function createServer(limits: HttpLimits): EdgeServer {
       insecureHTTPParser: false,
     },
     ajv: {
+      // Our own schemas are not held against the schema of schemas at every start: that takes as long as compiling them.
       // Nothing is guessed, filled in or dropped: what does not fit is refused.
-      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
+      customOptions: {
+        validateSchema: false,
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+      },
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = limits.connections;
@@ -164,8 +178,9 @@ function addGates(app: EdgeServer, state: { readonly draining: boolean }): void 
       }
     }
     // A parameter that is ignored could be one that was meant to hold the command back.
-    if (request.url.includes('?')) return sendProblem(reply, transportProblem('query'));
-    if (request.ws && request.routeOptions.url !== STREAM_ROUTE) {
+    const { url } = request.routeOptions;
+    if (request.url.includes('?') && url !== EVENTS_ROUTE) return sendProblem(reply, transportProblem('query'));
+    if (request.ws && url !== STREAM_ROUTE && url !== EVENTS_ROUTE) {
       return sendProblem(reply, transportProblem('noUpgradeHere'));
     }
   });

@@ -9,7 +9,8 @@ export function commandSchemas(): { readonly [name: string]: JsonSchema } {
   const bodies: JsonSchema[] = [];
   const mapping: { [slug: string]: string } = {};
   for (const row of catalogue as readonly CommandRow[]) {
-    if (!isTyped(row) || row.notOffered !== undefined || row.claimed !== undefined) continue;
+    if (!isTyped(row) || row.notOffered !== undefined) continue;
+    if (row.claimed !== undefined && row.virtual === undefined) continue;
     const name = `command.${row.slug}`;
     schemas[`${row.slug}.params`] = { title: `${row.name}: parameters`, ...jsonSchemaOf(row.request, 'request') };
     schemas[`${row.slug}.result`] = { title: `${row.name}: result`, ...jsonSchemaOf(row.response, 'reply') };

@@ -26,6 +26,14 @@ export interface HttpLimits {
   readonly streamBufferBytes: number;
   /** Time between pings; a peer that answered none in that time is dropped. */
   readonly streamPingMs: number;
+  /** Streams of events open at one time, server-sent and WebSocket together. */
+  readonly eventStreams: number;
+  /** Of these, how many one tenant may have. */
+  readonly eventStreamsPerTenant: number;
+  /** Pause after which a stream of events says that there is nothing; also how late it notices a revoked token. */
+  readonly eventHeartbeatMs: number;
+  /** How long a reader may take for what was written before his stream is ended; he resumes where he was. */
+  readonly eventStallMs: number;
   /** How long `close()` waits for what is in flight. */
   readonly shutdownMs: number;
 }
@@ -43,6 +51,10 @@ export const defaultHttpLimits: HttpLimits = {
   frameBytes: 64 * 1024,
   streamBufferBytes: 1024 * 1024,
   streamPingMs: 30_000,
+  eventStreams: 128,
+  eventStreamsPerTenant: 16,
+  eventHeartbeatMs: 10_000,
+  eventStallMs: 30_000,
   shutdownMs: 10_000,
 };
 

@@ -1,12 +1,13 @@
 import type { CoreApi } from '../../broker/core-api.ts';
+import { credentialOf } from './credential.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import { answers, textAnswers } from './replies.ts';
 import { ReadinessDocument } from './schemas.ts';
 import type { EdgeServer } from './server-type.ts';
 
 /**
- * What a supervisor asks: is the process alive, can it serve, what does it count, what does it speak. None takes a token
- * and none says anything about tenants or devices.
+ * What a supervisor asks: is the process alive, can it serve, what does it count, what does it speak. None needs a token
+ * and none says anything about tenants or devices to somebody who has no operator's.
  */
 export function addOperationsRoutes(
   app: EdgeServer,
@@ -55,14 +56,14 @@ export function addOperationsRoutes(
     {
       schema: {
         operationId: 'metrics',
-        summary: 'Counters in the Prometheus text format',
+        summary: 'Counters in the Prometheus text format; with a token of an operator, those of single tenants as well',
         tags: ['operations'],
         security: [],
         response: textAnswers('metrics of the core and of this edge'),
       },
     },
-    async (_request, reply) => {
-      const [ofCore, ofEdge] = await Promise.all([core.metrics(), parts.metrics.text()]);
+    async (request, reply) => {
+      const [ofCore, ofEdge] = await Promise.all([core.metrics(credentialOf(request.raw)), parts.metrics.text()]);
       const separator = ofCore === '' || ofCore.endsWith('\n') ? '' : '\n';
       return reply.type(parts.metrics.contentType).send(`${ofCore}${separator}${ofEdge}`);
     },

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { CoreApi } from '../../broker/core-api.ts';
 import { credentialOf } from './credential.ts';
+import { deadlineOf } from './deadline.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import type { HttpLimits } from './options.ts';
 import { problemDocument, transportProblem } from './problems.ts';
@@ -41,6 +42,8 @@ export function addStreamRoute(
     },
     preHandler: async (request, reply) => {
       if (!request.ws) return;
+      const deadline = deadlineOf(request.raw);
+      if (!deadline.ok) return sendProblem(reply, deadline.problem);
       if (sessions.size >= limits.streams) return sendProblem(reply, transportProblem('streamsFull'));
       const seen = await core.switches(credentialOf(request.raw));
       if (!seen.ok) return sendProblem(reply, problemDocument(seen.problem));
@@ -57,10 +60,14 @@ export function addStreamRoute(
       const tenant = tenants.get(request.raw) ?? '';
       // Many upgrades may have been looked at before the first of them was counted.
       if (isFull(tenant)) return socket.close(closeReasons.streamsFull.code, closeReasons.streamsFull.text);
+      const deadline = deadlineOf(request.raw);
+      const deadlineMs = deadline.ok ? deadline.deadlineMs : undefined;
       const session: StreamSession = new StreamSession(socket, core, {
         switch: request.params.switch,
         tenant,
         credential: credentialOf(request.raw),
+        carrier: request.raw.socket,
+        ...(deadlineMs === undefined ? {} : { deadlineMs }),
         bufferBytes: limits.streamBufferBytes,
         pingMs: limits.streamPingMs,
         metrics,

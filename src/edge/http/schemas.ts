@@ -18,7 +18,11 @@ export const NamedCommand = Type.Object(
     params: Type.Optional(
       Type.Object(
         {},
-        { additionalProperties: true, description: 'fields of the command, as `cci run SLUG --help` lists' },
+        {
+          additionalProperties: true,
+          description:
+            'fields of the command, as `cci run SLUG --help` lists; for reviewed vendor commands see the list of commands',
+        },
       ),
     ),
     via,
@@ -124,6 +128,17 @@ export const DecisionDocument = Type.Object({
   snapshot: Type.String(),
 });
 
+const used = (description: string) => Type.Object({ limit: Type.Integer(), used: Type.Integer() }, { description });
+const rate = Type.Object({
+  limit: Type.Number(),
+  burst: Type.Number({ description: 'at once after a quiet time' }),
+  left: Type.Integer({ description: 'now' }),
+});
+const ofClass = Type.Object({
+  concurrent: Type.Optional(used('commands of the class under way')),
+  commandsPerSecond: Type.Optional(rate),
+});
+
 export const WhoAmIDocument = Type.Object({
   principal: Type.String(),
   tenant: Type.String(),
@@ -134,6 +149,23 @@ export const WhoAmIDocument = Type.Object({
   expiresAtMs: Type.Number({ description: 'milliseconds since 1970' }),
   owns: Type.Array(Type.String()),
   roles: Type.Array(Type.String()),
+  limits: Type.Object(
+    {
+      weight: Type.Integer({ description: 'share of the turns with a switch' }),
+      concurrent: used('requests under way'),
+      commandsPerSecond: Type.Optional(rate),
+      bytesPerSecond: Type.Optional(Type.Object({ limit: Type.Integer(), left: Type.Integer() })),
+      background: Type.Optional(used('operations in the background')),
+      classes: Type.Optional(
+        Type.Object({
+          allowlisted: Type.Optional(ofClass),
+          audited: Type.Optional(ofClass),
+          raw: Type.Optional(ofClass),
+        }),
+      ),
+    },
+    { description: "what the caller's tenant may use, on all switches together, and what is left of it" },
+  ),
 });
 
 export const SwitchesDocument = Type.Array(
@@ -153,6 +185,20 @@ export const OfferedDocument = Type.Array(
     class: Type.String(),
     scope: Type.Integer(),
     allowed: Type.Boolean({ description: 'at least one resource of the caller can be its target now' }),
+    vendor: Type.Optional(
+      Type.Object(
+        {
+          reviewer: Type.String(),
+          date: Type.String({ description: 'day of the review' }),
+          reference: Type.String({ description: "the vendor's document" }),
+          reason: Type.String(),
+          definition: Type.Unknown({ description: 'the command as the policy has it' }),
+          params: Type.Unknown({ description: 'JSON Schema of the parameters' }),
+          result: Type.Unknown({ description: 'JSON Schema of the result' }),
+        },
+        { description: 'only on a vendor command that the policy describes' },
+      ),
+    ),
   }),
 );
 
@@ -200,6 +246,11 @@ export const OperationDocument = Type.Object({
   percent: Type.Number(),
   returnCode: Type.Optional(Type.Integer()),
   startedAtMs: Type.Number(),
+  endedAtMs: Type.Optional(Type.Number()),
+  via: Type.Optional(Type.String({ description: 'tunnel path of the component that does it' })),
+  overdue: Type.Optional(
+    Type.Boolean({ description: 'it waits for its host longer than the operators allow for, and goes on waiting' }),
+  ),
 });
 export const OperationsDocument = Type.Array(OperationDocument);
 

@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { CoreApi, Credential } from '../../broker/core-api.ts';
 import { encodeMessage, HEADER_SIZE, RC, readUint } from '../../cci/index.ts';
 import type { EdgeMetrics } from './metrics.ts';
+import { RequestHandles } from './request-handles.ts';
 
 /** Messages of one stream that may be under way: one tag is always free to be refused with. */
 export const MAX_OUTSTANDING = 255;
@@ -19,6 +20,10 @@ export interface StreamSettings {
   readonly switch: string;
   readonly tenant: string;
   readonly credential: Credential;
+  /** What the socket writes to. */
+  readonly carrier: { cork(): void; uncork(): void };
+  /** Within which each message has to be sent to its device; the broker's own time if not given. */
+  readonly deadlineMs?: number;
   readonly bufferBytes: number;
   readonly pingMs: number;
   readonly metrics: EdgeMetrics;
@@ -33,15 +38,19 @@ export class StreamSession {
   readonly #socket: WebSocket;
   readonly #core: CoreApi;
   readonly #settings: StreamSettings;
-  readonly #outstanding = new Set<number>();
+  /** Tag to handle of the messages under way. */
+  readonly #outstanding = new Map<number, string>();
+  readonly #handles: RequestHandles;
   readonly #heartbeat: NodeJS.Timeout;
   #closing = false;
   #alive = true;
+  #gathering = false;
 
   constructor(socket: WebSocket, core: CoreApi, settings: StreamSettings) {
     this.#socket = socket;
     this.#core = core;
     this.#settings = settings;
+    this.#handles = new RequestHandles(core);
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary));
     socket.on('pong', () => {
       this.#alive = true;
@@ -49,6 +58,8 @@ export class StreamSession {
     socket.on('error', () => socket.terminate());
     socket.once('close', () => {
       clearInterval(this.#heartbeat);
+      // Nobody is left to hear the answers: what was not sent to the device yet is not sent any more.
+      for (const handle of this.#outstanding.values()) this.#handles.cancel(handle);
       settings.metrics.streamClosed();
       settings.onEnd();
     });
@@ -86,18 +97,24 @@ export class StreamSession {
     else if (this.#outstanding.has(tag)) this.#refuse(data, RC.invalidInput);
     else if (this.#outstanding.size >= MAX_OUTSTANDING) this.#refuse(data, RC.retryRequired);
     else {
-      this.#outstanding.add(tag);
+      const handle = this.#handles.make();
+      this.#outstanding.set(tag, handle);
       // The buffer belongs to the receiver; the core gets bytes of its own.
-      void this.#submit(tag, Uint8Array.from(data));
+      void this.#submit(tag, handle, new Uint8Array(data));
     }
   }
 
-  async #submit(tag: number, bytes: Uint8Array): Promise<void> {
-    const { credential, metrics } = this.#settings;
+  async #submit(tag: number, handle: string, bytes: Uint8Array): Promise<void> {
+    const { credential, metrics, deadlineMs } = this.#settings;
     let reply: Uint8Array;
     let ended = false;
     try {
-      const answer = await this.#core.submit(credential, this.#settings.switch, { kind: 'message', bytes });
+      const answer = await this.#core.submit(
+        credential,
+        this.#settings.switch,
+        { kind: 'message', bytes },
+        { handle, ...(deadlineMs === undefined ? {} : { deadlineMs }) },
+      );
       metrics.streamMessage(
         this.#socket.readyState !== this.#socket.OPEN ? 'dropped' : answer.ok ? 'answered' : 'refused',
       );
@@ -123,9 +140,22 @@ export class StreamSession {
     this.#send(replyTo(request, returnCode));
   }
 
+  /** Replies of one turn of the event loop leave together: a system call for each would cost more than the reply. */
+  #gather(): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    const { carrier } = this.#settings;
+    carrier.cork();
+    setImmediate(() => {
+      this.#gathering = false;
+      carrier.uncork();
+    });
+  }
+
   #send(reply: Uint8Array): void {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return;
+    this.#gather();
     socket.send(reply, { binary: true }, () => {
       if (socket.isPaused && socket.bufferedAmount <= this.#settings.bufferBytes / 2) socket.resume();
     });

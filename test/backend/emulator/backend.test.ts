@@ -35,6 +35,7 @@ describe('the emulator as a Backend', () => {
       kind: 'emulator',
       description: 'emulated switch of 8 ports, seed 5',
       bootId: 'boot-7',
+      session: expect.any(String),
     });
     expect(backend).toMatchObject({ maxPayload: 8192, maxInFlight: 1, touchesHostHardware: false });
     expect((await backend.execute(identify, soon())).payload).toHaveLength(18);

@@ -75,7 +75,7 @@ describe('what is wrong with a topology file is said with line and column', () =
       'f.yaml:1:22: `switch.colour` is not a known key',
     ],
     ['a key twice', 'switch: { serial: 1 }\nswitch: { serial: 1 }\nports: []', 'f.yaml:2:1: map keys must be unique'],
-    ['no ports', 'switch: { serial: 1 }\n', 'f.yaml:1:1: the file must have required properties ports'],
+    ['no ports', 'switch: { serial: 1 }\n', 'f.yaml:1:1: the file must have `ports`'],
     [
       'a device that is not there',
       file(SLD, '  - { ids: 2, role: dsp, device: t }'),

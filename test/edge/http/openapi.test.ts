@@ -45,15 +45,19 @@ it('is OpenAPI 3.1 and lists every route of the contract', () => {
     'get /v1/posture',
     'get /v1/switches',
     'get /v1/switches/{switch}/commands',
+    'get /v1/switches/{switch}/events',
     'get /v1/switches/{switch}/operations',
     'get /v1/switches/{switch}/operations/{id}',
     'get /v1/switches/{switch}/stream',
+    'get /v1/switches/{switch}/topology',
     'get /v1/taint',
     'get /v1/whoami',
     'post /v1/policy/reload',
     'post /v1/posture/lockdown',
     'post /v1/switches/{switch}/commands',
     'post /v1/switches/{switch}/decisions',
+    'post /v1/switches/{switch}/topology/accept',
+    'post /v1/taint/acknowledge',
   ]);
 });
 

@@ -1,0 +1,6 @@
+export { type Binding, coreRelay } from './core-relay.ts';
+export { createMctpListener, type MctpListener, type MctpListenerOptions } from './listener.ts';
+export { defaultMctpLimits, type MctpLimits } from './options.ts';
+export type { Asking, Relay } from './relay.ts';
+export { expiryOf, FileToken, isToken, type TokenSource } from './token-source.ts';
+export { endpointUuid } from './uuid.ts';

@@ -1,105 +1,127 @@
-import { performance } from 'node:perf_hooks';
-import { createEmulatorBackend } from '../src/backend/emulator/index.ts';
-import { encodePayload, isTyped, opcode, rowBySlug } from '../src/cci/index.ts';
-import { createHttpEdge } from '../src/edge/index.ts';
-import { startTestBroker } from '../test/support/running-broker.ts';
+import { encodeMessage, encodePayload, encodeRoute, isTyped, portId, rowBySlug, toHex } from '../src/cci/index.ts';
+import { loadHttp, loadStream } from './load/run.ts';
+import { startBare, startBroker } from './load/server-process.ts';
+import { report, table } from './report.ts';
 
 /**
- * What the broker costs over the device: the same 5101h of one port sent to the emulator directly, through the core,
- * and over HTTP; and a bind with its durable intent and outcome. All in one run.
+ * What the broker costs over the device, both behind the same transports, each server in a process of its own and the
+ * load in this one. Reads are 5101h of one port; writes are 5404h through a tunnel, with a durable intent.
  *
- *   node bench/broker.ts [--quick]
+ *   node bench/broker.ts [--quick] [--print] [--million]
  */
 const quick = process.argv.includes('--quick');
-const rounds = quick ? 500 : 5000;
+const scale = quick ? 0.1 : 1;
+const count = (n: number) => Math.max(64, Math.round(n * scale));
 
-interface Figure {
-  readonly what: string;
-  readonly p50: number;
-  readonly p99: number;
-  readonly perSecond: number;
-}
-
-async function sequential(what: string, count: number, step: (i: number) => Promise<unknown>): Promise<Figure> {
-  for (let i = 0; i < Math.min(count, 300); i++) await step(i);
-  const times: number[] = [];
-  const begin = performance.now();
-  for (let i = 0; i < count; i++) {
-    const start = performance.now();
-    await step(i);
-    times.push((performance.now() - start) * 1000);
-  }
-  const perSecond = (count * 1000) / (performance.now() - begin);
-  times.sort((a, b) => a - b);
-  const at = (q: number) => times[Math.floor(times.length * q)] ?? 0;
-  return { what, p50: at(0.5), p99: at(0.99), perSecond };
-}
-
-async function concurrent(what: string, count: number, width: number, step: () => Promise<unknown>): Promise<Figure> {
-  let left = count;
-  const begin = performance.now();
-  const worker = async () => {
-    while (left-- > 0) await step();
-  };
-  await Promise.all(Array.from({ length: width }, worker));
-  return { what, p50: Number.NaN, p99: Number.NaN, perSecond: (count * 1000) / (performance.now() - begin) };
-}
-
-const row = rowBySlug('get-physical-port-state');
-const payload =
-  row !== undefined && isTyped(row) ? encodePayload(row.request, { port_id_list: [2] } as never) : undefined;
-if (payload === undefined || !payload.ok) throw new Error('no payload');
-
-const topology = new URL('../config/topologies/small.yaml', import.meta.url).pathname;
-const direct = createEmulatorBackend({ topology, seed: 1 });
-await direct.open();
-const broker = await startTestBroker(new URL('../config/broker.yaml', import.meta.url).pathname);
-const token = await broker.token({ tenant: 'acme', subject: 'alice', groups: ['operators'] });
-const caller = { token, source: 'bench' };
-const edge = await createHttpEdge(broker.core, {});
-const address = await edge.listen('127.0.0.1', 0);
-const url = typeof address === 'string' ? address : `http://127.0.0.1:${(address as { port: number }).port}`;
-const read = { kind: 'named', command: 'get-physical-port-state', params: { port_id_list: [2] } } as const;
-const post = async () => {
-  const reply = await fetch(`${url}/v1/switches/sw0/commands`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ command: read.command, params: read.params }),
-  });
-  await reply.arrayBuffer();
+const payloadOf = (slug: string, params: object): Uint8Array => {
+  const row = rowBySlug(slug);
+  if (row === undefined || !isTyped(row)) throw new Error(`${slug} has no codec`);
+  const payload = encodePayload(row.request, params as never);
+  if (!payload.ok) throw new Error(payload.error.message);
+  return payload.value;
 };
-const binding = (i: number) =>
-  i % 2 === 0
-    ? ({
-        kind: 'named',
-        command: 'bind-vppb',
-        params: { vcs_id: 0, vppb_id: 2, physical_port_id: 3, ld_id: 1 },
-      } as const)
-    : ({
-        kind: 'named',
-        command: 'unbind-vppb',
-        params: { vcs_id: 0, vppb_id: 2, option: 'surprise-hot-remove' },
-      } as const);
+const readPayload = payloadOf('get-physical-port-state', { port_id_list: [2] });
+const write = encodeRoute({
+  hops: [{ kind: 'port', port: portId(7) }],
+  tags: [1],
+  opcode: 0x5404,
+  payload: payloadOf('set-qos-control', {
+    qos_telemetry_control: { egress_port_congestion_enable: true, temporary_throughput_reduction_enable: false },
+    egress_moderate_percentage: 10,
+    egress_severe_percentage: 25,
+    backpressure_sample_interval: 8,
+    reqcmpbasis: 0,
+    completion_collection_interval: 8,
+  }),
+});
+const message = (tag: number, opcode: number, payload: Uint8Array) =>
+  encodeMessage({ category: 'request', tag, opcode, background: false, returnCode: 0, vendorStatus: 0, payload });
+const read = (tag: number) => message(tag, 0x5101, readPayload);
+const change = (tag: number) => message(tag, write.opcode, write.payload);
+const named = JSON.stringify({ command: 'get-physical-port-state', params: { port_id_list: [2] } });
+const raw = JSON.stringify({ raw: { opcode: '0x5101', payload: toHex(readPayload) } });
 
-const figures = [
-  await sequential('emulator, direct', rounds, () =>
-    direct.execute({ opcode: opcode(0x5101), payload: payload.value }, performance.now() + 1000),
-  ),
-  await sequential('core, one read after the other', rounds, () => broker.core.submit(caller, 'sw0', read)),
-  await concurrent('core, 32 reads at once', rounds * 2, 32, () => broker.core.submit(caller, 'sw0', read)),
-  await sequential('core, bind or unbind with durable intent and outcome', Math.ceil(rounds / 10), (i) =>
-    broker.core.submit(caller, 'sw0', binding(i)),
-  ),
-  await sequential('HTTP, one read after the other', Math.ceil(rounds / 2), post),
-  await concurrent('HTTP, 32 reads at once', rounds, 32, post),
-];
+const bare = await startBare();
+const broker = await startBroker();
+const token = await broker.token('acme', 'alice', ['operators']);
+const operator = await broker.token('fabric', 'olga', ['fabric-admins']);
+const path = '/v1/switches/sw0/stream';
+const commands = '/v1/switches/sw0/commands';
+const stream = (url: string, total: number, outstanding: number, make: typeof read, as = token) =>
+  loadStream(url, { path, token: as, message: make, total: count(total), outstanding });
+const http = (url: string, total: number, width: number, body: string) =>
+  loadHttp(url, { path: commands, token, body: () => body, total: count(total), width });
 
-const cell = (n: number) => (Number.isNaN(n) ? '-' : n.toFixed(n < 10 ? 2 : 0));
-console.log('| what | p50 us | p99 us | per second |');
-console.log('| --- | ---: | ---: | ---: |');
-for (const { what, p50, p99, perSecond } of figures) {
-  console.log(`| ${what} | ${cell(p50)} | ${cell(p99)} | ${cell(perSecond)} |`);
+// Both are warm before anything counts.
+for (const { url } of [bare, broker]) await stream(url, 20_000, 32, read);
+for (const [server, body] of [
+  [bare, raw],
+  [broker, named],
+] as const) {
+  await http(server.url, 8000, 32, body);
 }
-await edge.close();
-await broker.close();
-await direct.close();
+
+const pairs = [
+  [
+    'stream, one read after the other',
+    await stream(bare.url, 10_000, 1, read),
+    await stream(broker.url, 10_000, 1, read),
+  ],
+  [
+    'stream, 32 reads outstanding',
+    await stream(bare.url, 100_000, 32, read),
+    await stream(broker.url, 100_000, 32, read),
+  ],
+  [
+    'stream, one durable write after the other',
+    await stream(bare.url, 2000, 1, change, operator),
+    await stream(broker.url, 2000, 1, change, operator),
+  ],
+  ['HTTP, one read after the other', await http(bare.url, 5000, 1, raw), await http(broker.url, 5000, 1, named)],
+  ['HTTP, 32 reads at once', await http(bare.url, 40_000, 32, raw), await http(broker.url, 40_000, 32, named)],
+] as const;
+
+const memory: (readonly [number, number])[] = [];
+if (process.argv.includes('--million')) {
+  let sent = 0;
+  for (const upTo of [100_000, 250_000, 500_000, 750_000, 1_000_000]) {
+    await stream(broker.url, (upTo - sent) / scale, 32, read);
+    sent = upTo;
+    memory.push([upTo, broker.residentMib()]);
+  }
+}
+const resident = broker.residentMib();
+const { startMs } = broker;
+await broker.stop();
+await bare.stop();
+
+report('Broker', [
+  '`node bench/broker.ts --million`: the emulated switch behind the broker, and behind the same transports with nothing in between;',
+  'each in a process of its own, the load in a third. Reads are 5101h of one port with the journal on; a write is 5404h through the',
+  'tunnel to an MLD, and waits for its intent to be on the disk.',
+  '',
+  ...table(
+    ['what', 'direct /s', 'broker /s', 'direct p50 us', 'broker p50 us', 'added p50 us', 'broker p99 us', 'failed'],
+    pairs.map(([what, direct, through]) => [
+      what,
+      direct.perSecond,
+      through.perSecond,
+      direct.p50,
+      through.p50,
+      through.p50 - direct.p50,
+      through.p99,
+      String(direct.failed + through.failed),
+    ]),
+  ),
+  '',
+  `From the start of the process to its listening address ${Math.round(startMs)} ms with the example policies; resident after all of this ${Math.round(resident)} MiB.`,
+  ...(memory.length === 0
+    ? []
+    : [
+        '',
+        ...table(
+          ['commands', 'resident MiB'],
+          memory.map(([n, mib]) => [n.toLocaleString('en'), mib]),
+        ),
+      ]),
+]);

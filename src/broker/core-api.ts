@@ -23,6 +23,17 @@ export type CommandRequest =
   /** A whole CCI message (12-byte header and payload), as on the stream. */
   | { readonly kind: 'message'; readonly bytes: Uint8Array };
 
+/** How a command wants to wait for its turn. */
+export interface SubmitOptions {
+  /**
+   * Name under which `cancel` takes the request back: unique among those that are under way. Whoever makes it sees to it
+   * that nobody else can guess it.
+   */
+  readonly handle?: string;
+  /** Milliseconds within which it has to be sent; the configured time if not given. It is no limit for the device. */
+  readonly deadlineMs?: number;
+}
+
 /** The device answered. `returnCode` may still be an error: the call was completed (R11). */
 export interface CommandAnswer {
   readonly requestId: string;
@@ -35,7 +46,7 @@ export interface CommandAnswer {
   readonly layers?: readonly number[];
   /** Present when the command runs on in the background. */
   readonly background?: { readonly operation: string };
-  /** Decoded and filtered reply, JSON; absent for raw commands and errors. */
+  /** Decoded and filtered reply, JSON; absent for raw commands, errors, and whoever sent a message of bytes. */
   readonly result?: unknown;
   /** Filtered reply payload of the innermost layer. */
   readonly payload: Uint8Array;
@@ -119,6 +130,34 @@ export interface WhoAmI {
   readonly expiresAtMs: number;
   readonly owns: readonly string[];
   readonly roles: readonly string[];
+  readonly limits: CallerLimits;
+}
+
+/** What the caller's tenant may use, on all switches together, and what is left of it now. */
+export interface CallerLimits {
+  /** Share of the turns with a switch. */
+  readonly weight: number;
+  /** Requests under way at once. */
+  readonly concurrent: { readonly limit: number; readonly used: number };
+  readonly commandsPerSecond?: RateLimit;
+  /** Payload bytes of commands and replies. */
+  readonly bytesPerSecond?: { readonly limit: number; readonly left: number };
+  /** Operations that run in the background. */
+  readonly background?: { readonly limit: number; readonly used: number };
+  /** Further limits for the commands of one class. */
+  readonly classes?: {
+    readonly [C in 'allowlisted' | 'audited' | 'raw']?: {
+      readonly concurrent?: { readonly limit: number; readonly used: number };
+      readonly commandsPerSecond?: RateLimit;
+    };
+  };
+}
+
+/** `burst` is what may come at once after a quiet time, `left` what may come now. */
+export interface RateLimit {
+  readonly limit: number;
+  readonly burst: number;
+  readonly left: number;
 }
 
 export interface SwitchSummary {
@@ -137,6 +176,19 @@ export interface OfferedCommand {
   readonly scope: number;
   /** True when at least one resource of the caller's can be its target now. */
   readonly allowed: boolean;
+  /** Only on a vendor's command that the policy describes. */
+  readonly vendor?: {
+    readonly reviewer: string;
+    /** `2026-11-02` */
+    readonly date: string;
+    readonly reference: string;
+    readonly reason: string;
+    /** The command as the policy has it, JSON: layouts, sizes, targets. */
+    readonly definition: unknown;
+    /** JSON Schemas of parameters and result. */
+    readonly params: unknown;
+    readonly result: unknown;
+  };
 }
 
 export interface PostureAnswer {
@@ -171,6 +223,37 @@ export interface TaintAnswer {
   }[];
 }
 
+/** The picture of the fabric: all of a switch for operators, his own part for a tenant. */
+export interface TopologyAnswer {
+  readonly switch: string;
+  /** False while it cannot be read: what rests on it is refused. */
+  readonly known: boolean;
+  /** False while something moved without the broker and nobody has accepted it. */
+  readonly accepted: boolean;
+  /** Name of the picture, for operators: what they accept. */
+  readonly picture?: string;
+  readonly ports: readonly {
+    readonly id: number;
+    readonly role: string;
+    readonly device: string;
+    readonly lds: number;
+    readonly serial?: string;
+  }[];
+  readonly vcss: readonly {
+    readonly id: number;
+    readonly usp: number;
+    readonly vppbs: readonly { readonly kind: string; readonly port?: number; readonly ld?: number }[];
+  }[];
+  /** What moved without the broker, oldest first. */
+  readonly differences: readonly {
+    readonly what: string;
+    readonly before: string;
+    readonly after: string;
+    /** Milliseconds since 1970. */
+    readonly atMs: number;
+  }[];
+}
+
 export interface OperationView {
   readonly id: string;
   readonly switch: string;
@@ -179,7 +262,65 @@ export interface OperationView {
   readonly state: 'running' | 'done' | 'unknown';
   readonly percent: number;
   readonly returnCode?: number;
+  /** Milliseconds since 1970. */
   readonly startedAtMs: number;
+  readonly endedAtMs?: number;
+  /** Tunnel path of the component that does it, such as `port:3`. */
+  readonly via?: string;
+  /** It has waited for its host longer than the operators allow for; it goes on waiting. */
+  readonly overdue?: true;
+}
+
+/** One entry of a caller's events on a switch. */
+export type FabricEvent =
+  | {
+      readonly kind: 'record';
+      /** Names its place among the caller's own events; reading goes on behind it. */
+      readonly id: string;
+      /** Event log: informational, warning, failure, fatal or dynamic-capacity. */
+      readonly log: string;
+      /** `switch`, or the path of the device that it came from, such as `port:3`. */
+      readonly source: string;
+      /** Nanoseconds since 1970 on the caller's clock (0301h), decimal text. */
+      readonly timestamp: string;
+      /** In the caller's own event log; 0 where it is in none. */
+      readonly handle: number;
+      /** The record of 128 bytes as the caller may see it, hex. */
+      readonly record: string;
+      /** physical-switch, virtual-switch, mld-port, dynamic-capacity, unknown or malformed. */
+      readonly type: string;
+      readonly uuid?: string;
+      readonly severity?: string;
+      /** Decoded data, JSON; absent where the kind is not known. */
+      readonly details?: unknown;
+    }
+  /** Records were lost on the device before anybody read them. `lost` is for operators. */
+  | {
+      readonly kind: 'overflow';
+      readonly id: string;
+      readonly log: string;
+      readonly source: string;
+      readonly timestamp: string;
+      readonly lost?: number;
+    }
+  /** Events between the id asked for and this one are not kept any more. `lost`: how many, where that is known. */
+  | { readonly kind: 'gap'; readonly id: string; readonly lost?: number };
+
+/** Where to begin: behind the event `after`, at the end (`now`), or with the oldest that is kept. */
+export interface EventQuery {
+  readonly after?: string;
+  /** 1 to 1000; 100 if not given. */
+  readonly limit?: number;
+  /** How long to wait where there is nothing yet, at most 60000; 0 if not given. Ends when the token does. */
+  readonly waitMs?: number;
+}
+
+export interface EventPage {
+  readonly events: readonly FabricEvent[];
+  /** `after` of the next question. */
+  readonly next: string;
+  /** There are more behind these. */
+  readonly more: boolean;
 }
 
 export interface Readiness {
@@ -188,13 +329,25 @@ export interface Readiness {
 }
 
 export interface CoreApi {
-  submit(credential: Credential, switchName: string, request: CommandRequest): Promise<CoreResult<CommandAnswer>>;
+  submit(
+    credential: Credential,
+    switchName: string,
+    request: CommandRequest,
+    options?: SubmitOptions,
+  ): Promise<CoreResult<CommandAnswer>>;
+  /**
+   * The sender of a request went away: it is not sent any more. A request that has left for its device goes on, and one
+   * that is not there is no error. `submit` answers all the same.
+   */
+  cancel(handle: string): Promise<void>;
   decide(credential: Credential, switchName: string, request: CommandRequest): Promise<CoreResult<DecisionAnswer>>;
   whoami(credential: Credential): Promise<CoreResult<WhoAmI>>;
   switches(credential: Credential): Promise<CoreResult<readonly SwitchSummary[]>>;
   commands(credential: Credential, switchName: string): Promise<CoreResult<readonly OfferedCommand[]>>;
   operations(credential: Credential, switchName: string): Promise<CoreResult<readonly OperationView[]>>;
   operation(credential: Credential, switchName: string, id: string): Promise<CoreResult<OperationView>>;
+  /** The caller's events on a switch, oldest first. */
+  events(credential: Credential, switchName: string, query?: EventQuery): Promise<CoreResult<EventPage>>;
   posture(credential: Credential): Promise<CoreResult<readonly PostureAnswer[]>>;
   raiseLockdown(
     credential: Credential,
@@ -202,9 +355,24 @@ export interface CoreApi {
     reason: string,
   ): Promise<CoreResult<readonly PostureAnswer[]>>;
   taint(credential: Credential): Promise<CoreResult<readonly TaintAnswer[]>>;
+  /** Operators say that they have looked at a bit; the bit stays. `scope` is the path that it was raised on. */
+  acknowledgeTaint(
+    credential: Credential,
+    letter: string,
+    scope: string,
+    reason: string,
+  ): Promise<CoreResult<readonly TaintAnswer[]>>;
+  topology(credential: Credential, switchName: string): Promise<CoreResult<TopologyAnswer>>;
+  /** Operators take the fabric as it is. @param picture what they have looked at */
+  acceptTopology(
+    credential: Credential,
+    switchName: string,
+    reason: string,
+    picture?: string,
+  ): Promise<CoreResult<TopologyAnswer>>;
   reloadPolicy(credential: Credential): Promise<CoreResult<{ readonly snapshot: string; readonly rules: number }>>;
   /** No credential: says nothing about tenants or devices. */
   readiness(): Promise<Readiness>;
-  /** Prometheus text of the core's counters. */
-  metrics(): Promise<string>;
+  /** Prometheus text of the core's counters. Those of single tenants are for operators. */
+  metrics(credential?: Credential): Promise<string>;
 }

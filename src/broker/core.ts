@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CommandRow, catalogue, isTyped } from '../cci/index.ts';
+import { type CommandRow, formatVia, isTyped, isVendorRow, jsonSchemaOf } from '../cci/index.ts';
 import { errnoTable, FABRIC_TENANT, type Principal } from '../policy/index.ts';
 import { type LockdownLevel, PostureError, taintBits } from '../taint/index.ts';
 import type {
@@ -9,14 +9,19 @@ import type {
   CoreResult,
   Credential,
   DecisionAnswer,
+  EventPage,
+  EventQuery,
   OfferedCommand,
   OperationView,
   PostureAnswer,
   Readiness,
+  SubmitOptions,
   SwitchSummary,
   TaintAnswer,
+  TopologyAnswer,
   WhoAmI,
 } from './core-api.ts';
+import { readEvents } from './events/index.ts';
 import type { Operation } from './operations.ts';
 import {
   authenticate,
@@ -29,6 +34,8 @@ import {
   seenSwitch,
   seenSwitches,
 } from './pipeline/index.ts';
+import { postureSeen, taintSeen } from './posture-views.ts';
+import { acceptTopology, acknowledgeTaint, topologyAnswer } from './topology-views.ts';
 
 /** The core behind its one door. Knows nothing of HTTP. */
 export class Core implements CoreApi {
@@ -40,8 +47,17 @@ export class Core implements CoreApi {
     this.pipeline = new Pipeline(services);
   }
 
-  submit(credential: Credential, switchName: string, request: CommandRequest): Promise<CoreResult<CommandAnswer>> {
-    return this.pipeline.submit(credential, switchName, request);
+  submit(
+    credential: Credential,
+    switchName: string,
+    request: CommandRequest,
+    options?: SubmitOptions,
+  ): Promise<CoreResult<CommandAnswer>> {
+    return this.pipeline.submit(credential, switchName, request, options);
+  }
+
+  async cancel(handle: string): Promise<void> {
+    this.pipeline.cancel(handle);
   }
 
   decide(credential: Credential, switchName: string, command: CommandRequest): Promise<CoreResult<DecisionAnswer>> {
@@ -61,6 +77,10 @@ export class Core implements CoreApi {
         expiresAtMs: principal.expiresAtMs,
         owns: fabric.objects.filter((path) => fabric.ownerOf(path) === principal.tenant),
         roles: this.services.policy.engine.roles(principal),
+        limits: {
+          weight: this.services.weightOf(principal.tenant),
+          ...this.services.quotas.view(principal.tenant),
+        },
       };
     });
   }
@@ -89,8 +109,9 @@ export class Core implements CoreApi {
     return this.asked(credential, [], async (principal) => {
       if (seenSwitch(this.services, principal, switchName) === undefined) return notThere;
       const runnable = await this.services.policy.runnable(principal);
-      return (catalogue as readonly CommandRow[])
-        .filter((row) => isTyped(row) && row.notOffered === undefined && row.claimed === undefined)
+      return this.services.policy.current.commands.rows
+        .filter((row) => isTyped(row) && row.notOffered === undefined)
+        .filter((row) => row.claimed === undefined || row.virtual !== undefined)
         .map((row) => ({
           opcode: row.opcode,
           slug: row.slug,
@@ -98,6 +119,7 @@ export class Core implements CoreApi {
           class: row.allowlisted === undefined ? 'audited' : 'allowlisted',
           scope: row.scope,
           allowed: runnable.has(row.opcode),
+          ...vendorView(row),
         }));
     });
   }
@@ -120,6 +142,13 @@ export class Core implements CoreApi {
         principal.tenant === FABRIC_TENANT,
       );
       return found === undefined ? notThere : operationView(switchName, found);
+    });
+  }
+
+  events(credential: Credential, switchName: string, query: EventQuery = {}): Promise<CoreResult<EventPage>> {
+    return this.asked(credential, ['cci:read'], async (principal, request) => {
+      const answer = await readEvents(this.services, credential, principal, request, switchName, query);
+      return answer.ok ? answer.value : refusedWith(answer.error);
     });
   }
 
@@ -161,6 +190,48 @@ export class Core implements CoreApi {
     return this.asked(credential, [], async (principal) => this.taints(principal));
   }
 
+  acknowledgeTaint(
+    credential: Credential,
+    letter: string,
+    scope: string,
+    reason: string,
+  ): Promise<CoreResult<readonly TaintAnswer[]>> {
+    return this.asked(credential, ['cci:posture'], async (principal, request) => {
+      if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
+      const bit = taintBits.find((row) => row.letter === letter);
+      if (bit === undefined) return refusal('EPARAM', 'there is no such letter in the taint register');
+      const runtime = this.services.switches.get(scope.split('/')[2] ?? '');
+      if (runtime === undefined || !scope.startsWith('/switches/')) return notThere;
+      const given = { letter: bit.letter, scope, reason };
+      const refused = await acknowledgeTaint(runtime, this.services.journal, principal, request, given);
+      return refused === undefined ? this.taints(principal) : refusal(refused.refused, refused.detail);
+    });
+  }
+
+  topology(credential: Credential, switchName: string): Promise<CoreResult<TopologyAnswer>> {
+    return this.asked(credential, [], async (principal) => {
+      const runtime = seenSwitch(this.services, principal, switchName);
+      return runtime === undefined ? notThere : topologyAnswer(runtime, principal, this.services.policy.current.fabric);
+    });
+  }
+
+  acceptTopology(
+    credential: Credential,
+    switchName: string,
+    reason: string,
+    picture?: string,
+  ): Promise<CoreResult<TopologyAnswer>> {
+    return this.asked(credential, ['cci:posture'], async (principal, request) => {
+      if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
+      const { journal, policy, switches } = this.services;
+      const runtime = switches.get(switchName);
+      if (runtime === undefined) return notThere;
+      const refused = await acceptTopology(runtime, journal, principal, request, { reason, picture });
+      if (refused !== undefined) return refusal(refused.refused, refused.detail);
+      return topologyAnswer(runtime, principal, policy.current.fabric);
+    });
+  }
+
   reloadPolicy(credential: Credential): Promise<CoreResult<{ readonly snapshot: string; readonly rules: number }>> {
     return this.asked(credential, ['cci:policy'], async (principal, request) => {
       if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
@@ -175,10 +246,16 @@ export class Core implements CoreApi {
   }
 
   /** Reloads the policy and journals what came of it; used by the API and by SIGHUP. */
-  async reload(by: { readonly principal: string; readonly requestId?: string }): Promise<readonly string[]> {
+  async reload(by: {
+    readonly principal: string;
+    readonly requestId?: string;
+    /** Nothing is recorded where what the files say is in force already. */
+    readonly quietIfSame?: true;
+  }): Promise<readonly string[]> {
     const { policy, journal } = this.services;
     const previous = policy.current.id;
-    const problems = await policy.reload();
+    const { changed, problems } = await policy.reload();
+    if (!changed && problems.length === 0 && by.quietIfSame) return [];
     const { id, counters, loosened } = policy.current;
     await journal.append(
       'policy',
@@ -190,6 +267,7 @@ export class Core implements CoreApi {
         previous,
         rules: counters.rules,
         loosened,
+        ...(policy.shadow === undefined ? {} : { details: { shadow: policy.shadow.id } }),
         ...(problems.length === 0 ? {} : { reason: problems.slice(0, 20).join('\n') }),
       },
       { durable: true },
@@ -201,14 +279,20 @@ export class Core implements CoreApi {
     const { journal, switches } = this.services;
     // Asked without a token: which switches there are, and which of them is away, is for those who have one.
     const away = [...switches.values()].find(({ device }) => device.state !== 'serving');
+    const { crosscheck } = this.services;
+    const differs = (crosscheck?.differences ?? 0) > 0;
     const checks = [
       { name: 'journal', ok: journal.health().state === 'open', detail: journal.health().state },
       { name: 'switches', ok: away === undefined, detail: away?.device.state ?? 'serving' },
+      // A reference that does not run is no reason to refuse service; one that disagrees is.
+      ...(crosscheck === undefined
+        ? []
+        : [{ name: 'policy-crosscheck', ok: !differs, detail: differs ? 'differs' : crosscheck.state }]),
     ];
     return { ready: checks.every((check) => check.ok), checks };
   }
 
-  async metrics(): Promise<string> {
+  async metrics(credential?: Credential): Promise<string> {
     const { metrics, switches, journal } = this.services;
     metrics.journalUp.set(journal.health().state === 'open' ? 1 : 0);
     for (const runtime of switches.values()) {
@@ -216,8 +300,30 @@ export class Core implements CoreApi {
       metrics.queue.set(labels, runtime.device.waiting);
       metrics.deviceUp.set(labels, runtime.device.state === 'serving' ? 1 : 0);
       metrics.taint.set(labels, runtime.posture.posture().taint.mask);
+      metrics.running.set(labels, runtime.operations.runningCount);
+      metrics.overdue.set(labels, runtime.operations.overdue);
     }
-    return metrics.registry.metrics();
+    const ofAll = await metrics.registry.metrics();
+    return (await this.isOperator(credential)) ? `${ofAll}\n${await this.tenantMetrics()}` : ofAll;
+  }
+
+  /** Whoever shows no token, or another's, gets what everybody gets: what a scraper is told is no matter for a refusal. */
+  private async isOperator(credential: Credential | undefined): Promise<boolean> {
+    if (credential === undefined || credential.token === '') return false;
+    const principal = await this.services.authenticator.authenticate(credential.token);
+    return principal.ok && principal.value.tenant === FABRIC_TENANT;
+  }
+
+  private tenantMetrics(): Promise<string> {
+    const { metrics, switches, quotas, policy } = this.services;
+    const { ofTenants } = metrics;
+    for (const [tenant, count] of quotas.underWay()) ofTenants.underWay.set({ tenant }, count);
+    for (const runtime of switches.values()) {
+      for (const tenant of policy.current.fabric.tenants) {
+        ofTenants.waiting.set({ switch: runtime.name, tenant }, runtime.device.waitingOf(tenant));
+      }
+    }
+    return ofTenants.registry.metrics();
   }
 
   /** Raises the level on every switch that takes it: one that refuses must not keep the others unlocked. */
@@ -240,48 +346,17 @@ export class Core implements CoreApi {
   }
 
   private postures(principal: Principal): readonly PostureAnswer[] {
-    return seenSwitches(this.services, principal).map((runtime) => {
-      const { lockdown, profile, rawCommands, rawAllowAll, underLockdown, taint } = runtime.posture.posture();
-      return {
-        switch: runtime.name,
-        profile,
-        lockdown,
-        rawCommands,
-        rawAllowAll,
-        underLockdown,
-        taint: { mask: taint.mask, letters: taint.letters },
-      };
-    });
+    const { fabric } = this.services.policy.current;
+    return seenSwitches(this.services, principal).map(({ name, posture }) =>
+      postureSeen(name, posture.posture(), principal, fabric),
+    );
   }
 
-  /** Everybody may see number and letters; who raised a bit and why is for operators, and for the tenant itself. */
   private taints(principal: Principal): readonly TaintAnswer[] {
     const { fabric } = this.services.policy.current;
-    return seenSwitches(this.services, principal).map((runtime) => {
-      const { taint } = runtime.posture.posture();
-      const visible = taint.entries.filter(
-        (entry) =>
-          principal.tenant === FABRIC_TENANT ||
-          fabric.ownerOf(entry.scope as `/switches/${string}`) === principal.tenant ||
-          entry.by === principal.name,
-      );
-      return {
-        switch: runtime.name,
-        mask: taint.mask,
-        letters: taint.letters,
-        entries: visible.map((entry) => {
-          const bit = taintBits.find((row) => row.letter === entry.letter);
-          return {
-            ...entry,
-            bit: bit?.bit ?? -1,
-            meaning: bit?.meaning ?? '',
-            acknowledged: taint.acknowledgements.some(
-              (ack) => ack.letter === entry.letter && ack.scope === entry.scope && ack.atMs >= entry.atMs,
-            ),
-          };
-        }),
-      };
-    });
+    return seenSwitches(this.services, principal).map(({ name, posture }) =>
+      taintSeen(name, posture.posture(), principal, fabric),
+    );
   }
 
   /** Authenticates, checks scopes, and turns refusals into problems. A defect refuses. */
@@ -325,6 +400,12 @@ function refusal(code: Refusal['code'], detail: string): RefusedValue {
   return value;
 }
 
+function refusedWith(reason: Refusal): RefusedValue {
+  const value: RefusedValue = { refusal: reason };
+  refusals.add(value);
+  return value;
+}
+
 const notThere = refusal('ENOENT', 'there is no such thing here for you');
 const operatorsOnly = refusal('EPERM', `this is for operators: principals of tenant \`${FABRIC_TENANT}\``);
 const defect: Refusal = {
@@ -337,8 +418,22 @@ function refusalOfPosture(error: PostureError): RefusedValue {
   return refusal(error.code === 'EPERM' ? 'EPERM' : error.code === 'EINVAL' ? 'EPARAM' : 'EIO', error.message);
 }
 
+/** What a client needs to offer a command that it has never heard of. */
+function vendorView(row: CommandRow): Pick<OfferedCommand, 'vendor'> {
+  if (!isVendorRow(row)) return {};
+  const { review, definition } = row.vendor;
+  return {
+    vendor: {
+      ...review,
+      definition: JSON.parse(definition) as unknown,
+      params: jsonSchemaOf(row.request, 'request'),
+      result: jsonSchemaOf(row.response, 'reply'),
+    },
+  };
+}
+
 function operationView(switchName: string, operation: Operation): OperationView {
-  const { id, command, opcode, state, percent, returnCode, startedAtMs } = operation;
+  const { id, command, opcode, state, percent, returnCode, startedAtMs, endedAtMs, hops, overdue } = operation;
   return {
     id,
     switch: switchName,
@@ -348,5 +443,8 @@ function operationView(switchName: string, operation: Operation): OperationView 
     percent,
     startedAtMs,
     ...(returnCode === undefined ? {} : { returnCode }),
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+    ...(hops === undefined ? {} : { via: formatVia(hops) }),
+    ...(overdue === undefined ? {} : { overdue }),
   };
 }

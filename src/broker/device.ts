@@ -9,13 +9,28 @@ import {
   type RoutedCommand,
   type RoutedReply,
 } from '../cci/index.ts';
-import { TurnQueue } from './turn-queue.ts';
+import {
+  type Cancellation,
+  everything,
+  type Footprint,
+  type Lane,
+  type NoTurn,
+  Scheduler,
+  type Turn,
+  type Unserved,
+} from './schedule/index.ts';
 
 /** Why a command did not come back with a reply. `unknown`: it may have been executed (R16). */
 export interface DeviceFailure {
   readonly outcome: 'not-sent' | 'unknown';
   readonly errno: 'EIO' | 'ETIMEDOUT' | 'EAGAIN' | 'ENOTTY';
   readonly text: string;
+  /** Why its turn did not come, where that is what was in the way. */
+  readonly noTurn?: NoTurn;
+  /** When asking again may be worth while. */
+  readonly retryAfterMs?: number;
+  /** Nothing is sent until the switch has answered an Identify. */
+  readonly quarantined?: true;
 }
 
 /** A reply that was held against its request, layer by layer. */
@@ -26,12 +41,33 @@ export type DeviceReply =
   | { readonly kind: 'failed'; readonly failure: DeviceFailure };
 
 export interface DeviceOptions {
-  /** Longest queue of commands that wait for the device. */
+  /** Commands that may wait for the device. */
   readonly queueMax: number;
+  /** Of these, how many may be of one tenant; all if not given. */
+  readonly queuePerTenant?: number;
+  /** Share of a tenant, 1 if not given. */
+  readonly weightOf?: (tenant: string) => number;
+  /** How long a command that names no deadline may wait; for ever if not given. */
+  readonly waitMs?: number;
+  /** How long a command may take once it was sent. */
   readonly timeoutMs: number;
   /** Opcodes that must not reach this device's own CCI, with the reason. */
   readonly neverSend: ReadonlyMap<number, string>;
   readonly onStateChange?: (state: DeviceState) => void;
+  /** Told of each command that had to wait, when its turn came. */
+  readonly onWaited?: (lane: Lane, waitedMs: number) => void;
+}
+
+/** Whose command it is and how it wants to wait. */
+export interface Asker {
+  readonly tenant: string;
+  /** Where other work waits as well; `tenants` if not given. */
+  readonly lane?: Lane;
+  /** When its turn has to have come, on the clock of `performance.now()`. */
+  readonly deadlineMs?: number;
+  readonly cancellation?: Cancellation;
+  /** What it touches. Without it, it is alone with the device. */
+  readonly footprint?: () => Footprint;
 }
 
 export type DeviceState = 'closed' | 'serving' | 'quarantined';
@@ -52,8 +88,16 @@ function portOf({ hops: [first] }: RoutedCommand): number | undefined {
   return first?.kind === 'port' ? first.port : undefined;
 }
 
-/** The broker's own traffic takes turns like a tenant; no tenant can have this name. */
-const BROKER = '';
+/** The broker's own traffic has a lane of its own; no tenant can have this name. */
+const BROKER: Asker = {
+  tenant: '',
+  lane: 'broker',
+  deadlineMs: Number.POSITIVE_INFINITY,
+  footprint: () => ({ kind: 'resources', changes: false, paths: [] }),
+};
+
+const QUARANTINED =
+  'a command before it was cut off, and nothing is sent until the switch has answered an Identify again';
 
 /**
  * The one owner of a backend: keeps to its `maxInFlight`, gives tenants their turns, and after an unknown outcome closes
@@ -62,8 +106,7 @@ const BROKER = '';
 export class Device {
   private readonly backend: Backend;
   private readonly options: DeviceOptions;
-  private readonly queue = new TurnQueue();
-  private inFlight = 0;
+  private readonly scheduler: Scheduler;
   private current: DeviceState = 'closed';
   private recovering: Promise<void> | undefined;
   private stopping = false;
@@ -75,14 +118,36 @@ export class Device {
   constructor(backend: Backend, options: DeviceOptions) {
     this.backend = backend;
     this.options = options;
+    const { queueMax, queuePerTenant = queueMax, weightOf = () => 1, onWaited } = options;
+    this.scheduler = new Scheduler({
+      slots: () => this.backend.maxInFlight,
+      queueMax,
+      queuePerTenant,
+      weightOf,
+      ...(onWaited === undefined ? {} : { onWaited }),
+    });
   }
 
   get state(): DeviceState {
     return this.current;
   }
 
+  /** Commands that wait for their turn. */
   get waiting(): number {
-    return this.queue.length;
+    return this.scheduler.waiting;
+  }
+
+  waitingIn(lane: Lane): number {
+    return this.scheduler.waitingIn(lane);
+  }
+
+  waitingOf(tenant: string): number {
+    return this.scheduler.waitingOf(tenant);
+  }
+
+  /** Is the order of commands kept by resource, because several may be in flight? */
+  get ordersByResource(): boolean {
+    return this.backend.maxInFlight > 1;
   }
 
   get identity(): Backend['identity'] {
@@ -107,63 +172,70 @@ export class Device {
   async close(): Promise<void> {
     this.stopping = true;
     this.wake();
-    for (let start = this.queue.next(); start !== undefined; start = this.queue.next()) start();
+    this.scheduler.close();
     const deadline = performance.now() + this.options.timeoutMs + 500;
-    while (this.inFlight > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
+    while (this.scheduler.running > 0 && performance.now() < deadline) await new Promise((done) => setTimeout(done, 5));
     await this.recovering;
     await this.backend.close();
     this.enter('closed');
   }
 
   /**
-   * Sends one command when its turn comes; tenants take turns.
+   * Sends one command when its turn comes.
    *
    * @param dispatch asked when the turn has come, immediately before the bytes leave: this is where a command is
    *   decided again and its intent recorded. A refusal sends nothing.
-   * @param settle runs after the reply and before anybody else's turn, so that what the command changed is known
-   *   before the next one is decided; `send` is for the broker's own reads
+   * @param settle runs after the reply and before the turn ends, so that what the command changed is known before
+   *   anything that rests on it is decided; `send` is for the broker's own reads
    */
   async execute<R>(
-    tenant: string,
+    asker: Asker,
     dispatch: () => Promise<
       { readonly go: true; readonly command: RoutedCommand } | { readonly go: false; readonly refusal: R }
     >,
     settle?: (reply: DeviceReply, send: OwnSend) => Promise<void>,
   ): Promise<DeviceReply | { readonly kind: 'refused'; readonly refusal: R }> {
-    if (this.queue.length >= this.options.queueMax) {
-      return failed('not-sent', 'EAGAIN', 'too many commands wait for the switch');
-    }
-    return this.inTurn(tenant, dispatch, settle);
-  }
-
-  private async inTurn<R>(
-    tenant: string,
-    dispatch: () => Promise<
-      { readonly go: true; readonly command: RoutedCommand } | { readonly go: false; readonly refusal: R }
-    >,
-    settle?: (reply: DeviceReply, send: OwnSend) => Promise<void>,
-  ): Promise<DeviceReply | { readonly kind: 'refused'; readonly refusal: R }> {
-    await this.turn(tenant);
+    const asked = this.scheduler.ask(this.turnRequest(asker));
+    const turn: Turn | Unserved = asked instanceof Promise ? await asked : asked;
+    if (turn.kind === 'unserved') return noTurn(turn);
     try {
       if (this.stopping) return failed('not-sent', 'EIO', 'the broker is stopping');
-      if (this.current !== 'serving') return failed('not-sent', 'EIO', 'the switch is not available');
+      if (this.current !== 'serving') return this.notServing();
       const verdict = await dispatch();
       if (!verdict.go) return { kind: 'refused', refusal: verdict.refusal };
       const reply = await this.send(verdict.command);
       await settle?.(reply, (command) => this.send(command));
       return reply;
     } finally {
-      this.inFlight--;
-      this.queue.next()?.();
+      turn.end();
     }
   }
 
+  private turnRequest(asker: Asker) {
+    const { tenant, lane = 'tenants', cancellation, footprint = () => everything } = asker;
+    const { waitMs } = this.options;
+    const deadlineMs = asker.deadlineMs ?? (waitMs === undefined ? undefined : performance.now() + waitMs);
+    return {
+      tenant,
+      lane,
+      footprint,
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      ...(cancellation === undefined ? {} : { cancellation }),
+    };
+  }
+
+  private notServing() {
+    if (this.current !== 'quarantined') return failed('not-sent', 'EIO', 'the switch is not available');
+    const { kind, failure } = failed('not-sent', 'EIO', QUARANTINED);
+    return { kind, failure: { ...failure, quarantined: true } } as const;
+  }
+
   /**
-   * The broker's own traffic: bound by the same quirks, in the same queue, with nothing to decide. A full queue does not
-   * refuse it: callers who fill the queue must not be able to keep the broker from knowing the fabric.
+   * The broker's own traffic: bound by the same quirks, with nothing to decide. A full queue does not refuse it: callers
+   * who fill the queue must not be able to keep the broker from knowing the fabric.
    */
   async own(command: RoutedCommand): Promise<DeviceReply> {
-    const result = await this.inTurn<never>(BROKER, async () => ({ go: true, command }));
+    const result = await this.execute<never>(BROKER, async () => ({ go: true, command }));
     return result.kind === 'refused' ? failed('not-sent', 'EIO', 'refused') : result;
   }
 
@@ -173,23 +245,10 @@ export class Device {
     return reason === undefined ? undefined : `${hex16(command.opcode)} is never sent to this device: ${reason}`;
   }
 
-  private turn(tenant: string): Promise<void> {
-    if (this.inFlight < this.backend.maxInFlight && this.queue.length === 0) {
-      this.inFlight++;
-      return Promise.resolve();
-    }
-    return new Promise((done) => {
-      this.queue.push(tenant, () => {
-        this.inFlight++;
-        done();
-      });
-    });
-  }
-
   private async send(command: RoutedCommand): Promise<DeviceReply> {
     const forbidden = this.forbidden(command);
     if (forbidden !== undefined) return failed('not-sent', 'ENOTTY', forbidden);
-    if (this.current !== 'serving') return failed('not-sent', 'EIO', 'the switch is not available');
+    if (this.current !== 'serving') return this.notServing();
     const port = portOf(command);
     const silence = port === undefined ? undefined : this.silent.get(port);
     if (silence !== undefined && performance.now() < silence.untilMs) {
@@ -289,4 +348,19 @@ function failed(
   text: string,
 ): { readonly kind: 'failed'; readonly failure: DeviceFailure } {
   return { kind: 'failed', failure: { outcome, errno, text } };
+}
+
+/** What the caller is told. */
+const noTurnTexts: { readonly [W in NoTurn]: string } = {
+  'queue-full': 'too many commands wait for the switch',
+  'tenant-queue-full': 'too many commands of yours wait for the switch',
+  'too-late': 'so many commands wait for the switch that it could not be sent before its deadline',
+  deadline: 'its deadline passed before it could be sent',
+  cancelled: 'the client went away before it was sent',
+  closed: 'the broker is stopping',
+};
+
+function noTurn({ why, retryAfterMs }: Unserved): { readonly kind: 'failed'; readonly failure: DeviceFailure } {
+  const errno = why === 'closed' ? 'EIO' : 'EAGAIN';
+  return { kind: 'failed', failure: { outcome: 'not-sent', errno, text: noTurnTexts[why], noTurn: why, retryAfterMs } };
 }

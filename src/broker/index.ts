@@ -1,8 +1,8 @@
 export { type BrokerConfig, loadConfig } from './config/index.ts';
 export type * from './core-api.ts';
+export { journalDirectory, publishedKeyPath, signingKeyPath } from './journal-open.ts';
 export {
   developmentDirectory,
-  journalDirectory,
   type RunningBroker,
   StartError,
   type StartOverrides,

@@ -1,27 +1,51 @@
-import { type CommandRow, catalogue, TUNNEL_OPCODE } from '../cci/index.ts';
-import type { PolicySnapshot, Principal, ResourcePath, RuleEngine } from '../policy/index.ts';
+import { TUNNEL_OPCODE } from '../cci/index.ts';
+import type { PolicySnapshot, Principal, ReadPolicy, ResourcePath, RuleEngine } from '../policy/index.ts';
+import type { Shadow } from './shadow.ts';
 
 export interface LoadedPolicy {
   readonly engine: RuleEngine;
   readonly snapshot: PolicySnapshot;
+  /** What the engine was built of. */
+  readonly rules: ReadPolicy['rules'];
+  /** A candidate that decides beside it, where the configuration names one; loaded together with it or not at all. */
+  readonly shadow?: Shadow;
 }
 
 /** How long a slice of long work may keep the event loop. */
 const SLICE_MS = 5;
 
-export type LoadPolicy = () => Promise<
-  { readonly ok: true; readonly policy: LoadedPolicy } | { readonly ok: false; readonly problems: readonly string[] }
+/**
+ * Reads the files and builds an engine of them.
+ *
+ * @param unless where this is the id of what was read, nothing is built and there is no policy in the result
+ */
+export type LoadPolicy = (
+  unless?: string,
+) => Promise<
+  | { readonly ok: true; readonly policy: LoadedPolicy | undefined }
+  | { readonly ok: false; readonly problems: readonly string[] }
 >;
+
+/** What a reload came to. */
+export interface Reloaded {
+  /** A new snapshot is in force. */
+  readonly changed: boolean;
+  /** Empty when what the files say is in force. */
+  readonly problems: readonly string[];
+}
 
 /**
  * The policy in force. A reload builds a new one aside and swaps one reference; on any error the old one stays.
  */
 export class PolicyHolder {
+  /** Told of each policy that comes into force. */
+  onChange: ((policy: LoadedPolicy) => void) | undefined;
   private held: LoadedPolicy;
   private readonly load: LoadPolicy;
   private readonly visible = new Map<string, Promise<ReadonlySet<number>>>();
   private working: Promise<unknown> = Promise.resolve();
-  private loading: Promise<readonly string[]> | undefined;
+  private loading: Promise<unknown> = Promise.resolve();
+  private next: Promise<Reloaded> | undefined;
 
   constructor(first: LoadedPolicy, load: LoadPolicy) {
     this.held = first;
@@ -34,6 +58,10 @@ export class PolicyHolder {
 
   get engine(): RuleEngine {
     return this.held.engine;
+  }
+
+  get shadow(): Shadow | undefined {
+    return this.held.shadow;
   }
 
   /**
@@ -65,8 +93,9 @@ export class PolicyHolder {
     const targets = [...new Set([...switches, ...own])];
     const found = new Set<number>();
     let pauseAt = performance.now() + SLICE_MS;
-    for (const row of catalogue as readonly CommandRow[]) {
-      if (row.notOffered !== undefined || row.claimed !== undefined || row.request === null) continue;
+    for (const row of snapshot.commands.rows) {
+      if (row.notOffered !== undefined || row.request === null) continue;
+      if (row.claimed !== undefined && row.virtual === undefined) continue;
       for (const path of targets) {
         if (performance.now() > pauseAt) {
           await new Promise((done) => setImmediate(done));
@@ -82,19 +111,28 @@ export class PolicyHolder {
     return this.held.snapshot === snapshot ? found : this.workOut(principal);
   }
 
-  /** Problems of the files; empty when the new policy is in force. Calls at the same time share one load. */
-  reload(): Promise<readonly string[]> {
-    this.loading ??= this.loadOnce().finally(() => {
-      this.loading = undefined;
+  /**
+   * Reads the files anew. A call while others load waits for a load that begins after it, because the files may have
+   * changed since; calls that wait share one. Files that say what is in force already change nothing.
+   */
+  reload(): Promise<Reloaded> {
+    if (this.next !== undefined) return this.next;
+    const next = this.loading.then(() => {
+      this.next = undefined;
+      return this.loadOnce();
     });
-    return this.loading;
+    this.next = next;
+    this.loading = next.catch(() => undefined);
+    return next;
   }
 
-  private async loadOnce(): Promise<readonly string[]> {
-    const result = await this.load();
-    if (!result.ok) return result.problems;
+  private async loadOnce(): Promise<Reloaded> {
+    const result = await this.load(this.held.snapshot.id);
+    if (!result.ok) return { changed: false, problems: result.problems };
+    if (result.policy === undefined) return { changed: false, problems: [] };
     this.held = result.policy;
     this.visible.clear();
-    return [];
+    this.onChange?.(result.policy);
+    return { changed: true, problems: [] };
   }
 }

@@ -6,22 +6,38 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { createEmulatorBackend } from '../backend/emulator/index.ts';
 import type { Backend } from '../backend/index.ts';
 import { createQtestBackend } from '../backend/mailbox/index.ts';
+import { createMctpTcpBackend } from '../backend/mctp-tcp/index.ts';
 import { decodePayload, isTyped, type Reply, rowBySlug } from '../cci/index.ts';
-import { createSnapshot, formatLoadError, loadFabric, loadPolicy } from '../policy/index.ts';
+import {
+  createSnapshot,
+  engineOf,
+  FABRIC_TENANT,
+  formatLoadError,
+  loadFabric,
+  type RuleEngine,
+  readPolicy,
+} from '../policy/index.ts';
 import { hostBootId, PostureRegister } from '../taint/index.ts';
 import { formatProblem } from '../yaml/index.ts';
-import { AuthConfigError, createAuthenticator, noRevocations } from './auth/index.ts';
+import { AuthConfigError, createAuthenticator, noRevocations, type Revocations } from './auth/index.ts';
 import { type BrokerConfig, isLoopback, loadConfig, type SwitchSettings } from './config/index.ts';
 import { Core } from './core.ts';
 import type { CoreApi } from './core-api.ts';
 import { Device } from './device.ts';
-import { type Journal, openJournal, systemJournalClock } from './journal/index.ts';
+import { openSwitchEvents } from './events/index.ts';
+import { Pseudonyms, pseudonymSecret } from './filter/index.ts';
+import { openConfiguredJournal } from './journal-open.ts';
+import { openLimits, turnOptions } from './limits-open.ts';
 import { BrokerMetrics } from './metrics.ts';
-import { Operations } from './operations.ts';
+import { openOperations } from './operations-open.ts';
 import type { Services, SwitchRuntime } from './pipeline/index.ts';
-import { type LoadPolicy, PolicyHolder } from './policy-holder.ts';
+import { startCrosscheck, watchPolicy } from './policy-guards.ts';
+import { type LoadedPolicy, type LoadPolicy, PolicyHolder } from './policy-holder.ts';
+import { buildShadow, readShadow } from './shadow-load.ts';
 import { startupBlock } from './startup-block.ts';
+import { TagOwners } from './tag-owners.ts';
 import { SwitchTopology } from './topology.ts';
+import { WatchedFabric } from './topology-open.ts';
 
 /** Why the broker does not start: every problem that was found, in sentences. */
 export class StartError extends Error {
@@ -41,6 +57,12 @@ export interface StartOverrides {
   readonly stateDirectory?: string;
   /** Puts something between the broker and a backend; tests inject faults with it. */
   readonly wrapBackend?: (name: string, backend: Backend) => Backend;
+  /** Tokens that were taken back; none if not given. */
+  readonly revocations?: Revocations;
+  /** Puts something between the decision and the policy engine; tests sabotage it. */
+  readonly wrapEngine?: (engine: RuleEngine) => RuleEngine;
+  /** Mean time between two decisions that are taken to the reference. */
+  readonly crosscheckIntervalMs?: number;
   readonly log?: Logger;
   readonly logLevel?: BrokerConfig['logLevel'];
 }
@@ -54,6 +76,8 @@ export interface RunningBroker {
   readonly log: Logger;
   /** Problems of the files; empty when the new policy is in force. */
   reloadPolicy(by: string): Promise<readonly string[]>;
+  /** Everything recorded so far is on the disk. @throws JournalError */
+  flushJournal(): Promise<void>;
   /** Finishes what is in flight, refuses the rest, and lets go of devices and journal. */
   close(): Promise<void>;
 }
@@ -73,43 +97,60 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
       pino.destination(2),
     );
   await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 });
-  const load = policyLoader(config);
-  const first = await load();
-  if (!first.ok) throw new StartError('the policy cannot be used:', first.problems);
-  const policy = new PolicyHolder(first.policy, load);
-  const authenticator = await authenticatorOf(config, policy, log);
+  const load = policyLoader(config, overrides.wrapEngine, log);
+  const watch = await watchPolicy(config, log);
+  const failed = async (error: unknown): Promise<never> => {
+    await watch?.stop();
+    throw error;
+  };
+  const first = await firstPolicy(load).catch(failed);
+  const policy = new PolicyHolder(first, load);
+  const authenticator = await authenticatorOf(config, policy, log, overrides.revocations ?? noRevocations).catch(
+    failed,
+  );
   const switches = new Map<string, SwitchRuntime>();
-  const journal = await openJournal({
-    directory: journalDirectory(config),
-    clock: systemJournalClock,
+  const metrics = new BrokerMetrics();
+  const journal = await openConfiguredJournal(config, log, metrics, {
     onError: (error) => {
       log.error({ err: error }, 'the journal cannot be written: commands are refused');
       for (const runtime of switches.values()) taintDegraded(runtime, log);
     },
     onRecovered: () => log.warn('the journal can be written again'),
-  }).catch((error: unknown) => {
-    throw new StartError('the journal cannot be used:', [text(error)]);
-  });
-  const metrics = new BrokerMetrics();
+  }).catch((error: unknown) => failed(new StartError('the journal cannot be used:', [text(error)])));
   const nowMs = () => Date.now();
+  const limits = openLimits(config, journal, switches);
+  const crosscheck = startCrosscheck(first, {
+    ...{ config, policy, journal, metrics, log },
+    ...(overrides.crosscheckIntervalMs === undefined ? {} : { crosscheckIntervalMs: overrides.crosscheckIntervalMs }),
+  });
   const services: Services = {
     authenticator,
-    revocations: noRevocations,
+    ...(crosscheck === undefined ? {} : { crosscheck }),
+    revocations: overrides.revocations ?? noRevocations,
     policy,
     journal,
+    recording: config.journal,
     switches,
     metrics,
     log,
-    limits: { perTenant: config.limits.perTenant },
+    ...limits,
     nowMs,
   };
   const core = new Core(services);
   const close = async (): Promise<void> => {
+    await watch?.stop();
+    await crosscheck?.close();
     for (const runtime of switches.values()) {
       runtime.operations.stop();
+      await runtime.events.close();
       runtime.topology.stop();
       await runtime.device.close();
+      await runtime.operations.saved();
+      await runtime.posture
+        .flush()
+        .catch((error: unknown) => log.error({ err: error }, 'the counts of the taint register could not be written'));
     }
+    await limits.refusals.flush();
     await journal
       .append('stop', { reason: 'asked to stop' }, { durable: true })
       .catch((error: unknown) => log.error({ err: error }, 'no stop record'));
@@ -119,9 +160,15 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
   };
   try {
     for (const [name, settings] of config.switches) {
-      switches.set(name, await openSwitch(name, settings, config, journal, log, overrides));
+      switches.set(name, await openSwitch(name, settings, config, services, log, overrides));
     }
     await recordStart(services, config);
+    for (const runtime of switches.values()) {
+      runtime.fabric.recordFromNowOn();
+      await runtime.topology.lookAtClock();
+    }
+    for (const runtime of switches.values()) runtime.events.start();
+    watch?.begin(policy, () => core.reload({ principal: 'file change', quietIfSame: true }));
   } catch (error) {
     await close();
     throw error;
@@ -131,6 +178,7 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
     config,
     startupBlock: startupBlock(config, services),
     log,
+    flushJournal: () => journal.flush(),
     // Told, not thrown: whoever sends a signal catches nothing, and a full disk must not end the broker.
     reloadPolicy: (by) =>
       core.reload({ principal: by }).catch((error: unknown) => {
@@ -139,11 +187,6 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
       }),
     close,
   };
-}
-
-/** Where `cci audit` finds the journal of a configuration. */
-export function journalDirectory(config: BrokerConfig): string {
-  return join(config.stateDirectory, 'journal');
 }
 
 /** Where the key of the development issuer lives. */
@@ -166,31 +209,61 @@ async function configOf(path: string, overrides: StartOverrides): Promise<Broker
   };
 }
 
-function policyLoader(config: BrokerConfig): LoadPolicy {
-  return async () => {
+async function firstPolicy(load: LoadPolicy): Promise<LoadedPolicy> {
+  const first = await load();
+  if (!first.ok) throw new StartError('the policy cannot be used:', first.problems);
+  if (first.policy === undefined) throw new StartError('the policy cannot be used:', ['nothing was loaded']);
+  return first.policy;
+}
+
+function policyLoader(config: BrokerConfig, wrapEngine: StartOverrides['wrapEngine'], log: Logger): LoadPolicy {
+  /** The candidate that was loaded last, with the policy in force or not at all. */
+  let shadowed: string | undefined;
+  return async (unless) => {
     const fabric = loadFabric(config.fabric);
     if (!fabric.ok) return { ok: false, problems: fabric.error.map(formatLoadError) };
+    const strangers = config.tenantsNamed.filter(
+      (tenant) => tenant !== FABRIC_TENANT && !fabric.value.tenants.includes(tenant),
+    );
+    if (strangers.length > 0) {
+      return {
+        ok: false,
+        problems: strangers.map(
+          (name) => `${config.file}: tenant \`${name}\` of \`tenants\` is not in ${config.fabric}`,
+        ),
+      };
+    }
     const missing = [...config.switches.keys()].filter((name) => !fabric.value.switches.has(name));
     if (missing.length > 0) {
       return { ok: false, problems: missing.map((name) => `${config.fabric}: there is no switch \`${name}\` in it`) };
     }
-    const engine = await loadPolicy({
+    const read = await readPolicy({
       directory: config.policyDirectory,
       fabric: fabric.value,
       profile: config.profile,
     });
-    if (!engine.ok) return { ok: false, problems: engine.error.map(formatLoadError) };
-    const snapshot = createSnapshot(engine.value, { discloseReasons: config.discloseReasons });
-    return { ok: true, policy: { engine: engine.value, snapshot } };
+    if (!read.ok) return { ok: false, problems: read.error.map(formatLoadError) };
+    const candidate = await readShadow(config, fabric.value);
+    if (!candidate.ok) return candidate;
+    if (read.value.id === unless && candidate.read?.id === shadowed) return { ok: true, policy: undefined };
+    const built = await engineOf(read.value, fabric.value);
+    const engine = wrapEngine?.(built) ?? built;
+    const snapshot = createSnapshot(engine, { discloseReasons: config.discloseReasons });
+    const shadow = await buildShadow(config, candidate.read, engine, (error) =>
+      log.error({ err: error }, 'a decision could not be taken under the candidate policy'),
+    );
+    shadowed = shadow?.id;
+    const beside = shadow === undefined ? {} : { shadow };
+    return { ok: true, policy: { engine, snapshot, rules: read.value.rules, ...beside } };
   };
 }
 
-async function authenticatorOf(config: BrokerConfig, policy: PolicyHolder, log: Logger) {
+async function authenticatorOf(config: BrokerConfig, policy: PolicyHolder, log: Logger, revocations: Revocations) {
   try {
     return await createAuthenticator(config.issuers, {
       clock: { now: Date.now },
       knownTenants: { has: (tenant) => policy.current.fabric.tenants.includes(tenant) },
-      revocations: noRevocations,
+      revocations,
       developmentDirectory: developmentDirectory(config),
       production: config.production,
       report: (sentence) => log.warn(sentence),
@@ -205,30 +278,43 @@ async function openSwitch(
   name: string,
   settings: SwitchSettings,
   config: BrokerConfig,
-  journal: Journal,
+  parts: Pick<Services, 'journal' | 'policy' | 'metrics'>,
   log: Logger,
   overrides: StartOverrides,
 ): Promise<SwitchRuntime> {
+  const { journal } = parts;
   const made = makeBackend(settings);
   const backend = overrides.wrapBackend?.(name, made) ?? made;
   const device = new Device(backend, {
-    queueMax: config.limits.queue,
+    ...turnOptions(config, parts.metrics),
     timeoutMs: config.limits.commandTimeoutMs,
     neverSend: settings.neverSend,
     onStateChange: (state) => {
       log[state === 'quarantined' ? 'error' : 'debug']({ switch: name, state }, 'the switch changed its state');
       if (state === 'quarantined') topology.lose();
+      if (state === 'quarantined') onLost();
       if (state === 'serving' && started) topology.refresh().catch(() => topology.forget());
     },
   });
+  const fabric = new WatchedFabric({ name, stateDirectory: config.stateDirectory, journal, log });
+  const tags = new TagOwners(config.stateDirectory, name);
   const topology = new SwitchTopology((command) => device.own(command), {
     switchCci: settings.cci,
     neverSend: settings.neverSend,
     maxPayload: () => device.maxPayload,
+    watch: fabric.watch,
+    rereadMs: config.topology.rereadMs,
+    beforeClockSet: () => fabric.beforeClockSet(),
+    tagOwner: (place, tag) => tags.ownerOf(place, tag),
+    assumedCel: made.assumedCel,
   });
   let started = false;
+  let onLost = (): void => {};
   try {
     await device.open();
+    await fabric.restore(device.identity.session);
+    const damage = await tags.open();
+    if (damage !== undefined) log.error({ switch: name }, damage);
     const cel = await topology.readCel([]);
     if (!cel.ok) throw new StartError(`switch ${name} has no usable Command Effects Log (R3):`, [cel.text]);
     const serial = await serialOf(device);
@@ -250,12 +336,17 @@ async function openSwitch(
       now: Date.now,
       mirrorKernelTaint: config.mirrorKernelTaint,
     });
+    await fabric.attach(posture);
+    const events = await openSwitchEvents(name, config, parts, { device, topology, posture }, log);
+    onLost = () => events.forget();
     started = true;
     topology.watch();
-    const operations = new Operations(device, async () => {
+    const operations = await openOperations(name, config, { device, journal, log }, async () => {
+      events.wake();
       await topology.refresh().catch(() => topology.forget());
     });
-    return { name, device, topology, posture, operations };
+    const pseudonyms = new Pseudonyms(await pseudonymSecret(config.stateDirectory), device.identity.bootId);
+    return { name, device, topology, fabric, posture, operations, tags, pseudonyms, events };
   } catch (error) {
     await device.close();
     if (error instanceof StartError) throw error;
@@ -266,6 +357,7 @@ async function openSwitch(
 function makeBackend(settings: SwitchSettings): Backend {
   const { backend } = settings;
   if (backend.kind === 'qtest') return createQtestBackend(backend.qtest);
+  if (backend.kind === 'mctp-tcp') return createMctpTcpBackend(backend);
   // An emulated switch lives and dies with this host: its boot is the host's, so that a restart clears no taint.
   return createEmulatorBackend({
     topology: backend.topology,
@@ -310,6 +402,7 @@ async function recordStart(services: Services, config: BrokerConfig): Promise<vo
           .digest('hex'),
         profile: config.profile,
         loosened: policy.current.loosened,
+        ...(config.shadow === undefined ? {} : { shadow: policy.shadow?.id, shadowTenants: config.shadow.tenants }),
         switches: [...switches.values()].map((runtime) => ({
           name: runtime.name,
           backend: runtime.device.identity.description,

@@ -10,6 +10,7 @@ export function startupBlock(config: BrokerConfig, services: Services): string {
     ...[...services.switches.values()].flatMap(switchLines),
     `  profile    ${config.profile}${config.production ? ', production' : ''}`,
     `  policy     ${count(counters.rules, 'rule')} for ${count(counters.tenants, 'tenant')}, snapshot ${id.slice(0, 12)}`,
+    ...shadowLine(services),
     `  state      ${config.stateDirectory}`,
   ];
   if (loosened.length > 0)
@@ -17,6 +18,11 @@ export function startupBlock(config: BrokerConfig, services: Services): string {
   if (config.rawAllowAll)
     lines.push('  ATTENTION  raw_allow_all is on: security sets and the never-raw list are not tested (R8)');
   return lines.join('\n');
+}
+
+function shadowLine({ policy: { shadow } }: Services): readonly string[] {
+  if (shadow === undefined) return [];
+  return [`  shadow     candidate ${shadow.id.slice(0, 12)} beside it for ${[...shadow.tenants].join(', ')}`];
 }
 
 /** The command that a newcomer should run, for configurations with the development issuer. */

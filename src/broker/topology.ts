@@ -1,43 +1,40 @@
-import {
-  CEL_UUID,
-  type Component,
-  decodeCel,
-  decodePayload,
-  encodePayload,
-  formatVia,
-  type Hop,
-  isSuccess,
-  isTyped,
-  portId,
-  type Reply,
-  returnCodeName,
-  rowBySlug,
-  type TypedSlug,
-  type Value,
-} from '../cci/index.ts';
-import type { Binding, DeviceKind, PortView, TopologyView, VcsView } from '../policy/index.ts';
+import { type Component, formatVia, type Hop, portId, type Reply, TUNNEL_OPCODE, uuidText } from '../cci/index.ts';
+import type { PortView, TopologyView, VcsView } from '../policy/index.ts';
 import type { OwnSend } from './device.ts';
-
-/** Ports asked about in one 5101h: 4 + 16 x 60 bytes fit the smallest message limit of 1 KiB. */
-const PORTS_AT_ONCE = 60;
+import type { TagPlace } from './tag-owners.ts';
+import { DeviceIdentities } from './topology-identities.ts';
+import type { Picture, PortPicture } from './topology-picture.ts';
+import { type Answer, readClock, readEffects, readFabric, readTagList, setClock } from './topology-read.ts';
+import type { FabricWatch } from './topology-watch.ts';
 
 /** Pauses between attempts to learn a fabric that is not known any more. */
 const RELEARN_FIRST_MS = 50;
 const RELEARN_SLOWEST_MS = 2000;
 
-/** What an own command came to. */
-type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly text: string };
+const GET_TIMESTAMP = 0x0300;
+const SET_TIMESTAMP = 0x0301;
 
 export interface TopologyOptions {
   readonly switchCci: 'fm-interface' | 'host-mailbox';
   readonly neverSend: ReadonlyMap<number, string>;
   /** Bytes that the carrier holds; asked when it is needed, since a backend knows only once it is open. */
   readonly maxPayload: () => number;
+  /** Holds every picture against the one before it; without it nothing is noticed. */
+  readonly watch?: FabricWatch;
+  /** Pause between two readings that nobody asked for; 0 or absent: none. */
+  readonly rereadMs?: number;
+  /** Records that the clock of the switch is going to be set. Without it, it is not. */
+  readonly beforeClockSet?: () => Promise<void>;
+  /** Tenant that first added a capacity tag. */
+  readonly tagOwner?: (place: TagPlace, tag: string) => string | undefined;
+  /** Stands for the CELs of a switch that has none; it is never asked for them. */
+  readonly assumedCel?: ((hops: readonly Hop[]) => ReadonlyMap<number, number>) | undefined;
 }
 
 /**
- * The broker's picture of one switch, learnt from 5100h, 5101h and 5200h and from the CEL of every CCI that is used.
- * What could not be read is unknown, and whatever rests on it is refused.
+ * The broker's picture of one switch, learnt from 5100h, 5101h and 5200h, from 0001h and 5400h of what is behind the
+ * ports, and from the CEL of every CCI that is used. What could not be read is unknown, and whatever rests on it is
+ * refused.
  */
 export class SwitchTopology implements TopologyView {
   version = 0;
@@ -46,8 +43,13 @@ export class SwitchTopology implements TopologyView {
   vcss: ReadonlyMap<number, VcsView> = new Map();
   readonly switchCci: TopologyOptions['switchCci'];
   readonly neverSend: ReadonlyMap<number, string>;
+  private readonly options: TopologyOptions;
   private readonly send: OwnSend;
-  private readonly carrier: TopologyOptions['maxPayload'];
+  private readonly identities = new DeviceIdentities();
+  /** Ports as the switch itself tells them. */
+  private told: ReadonlyMap<number, PortView> = new Map();
+  /** VCSs that are there and could not be read. */
+  private unread: ReadonlySet<number> = new Set();
   private readonly cels = new Map<string, ReadonlyMap<number, number>>();
   private readonly celReads = new Map<string, Promise<Answer<ReadonlyMap<number, number>>>>();
   private refreshing: Promise<Answer<void>> | undefined;
@@ -59,16 +61,42 @@ export class SwitchTopology implements TopologyView {
   private watching = false;
   private relearnMs = RELEARN_FIRST_MS;
   private relearning: NodeJS.Timeout | undefined;
+  private rereading: NodeJS.Timeout | undefined;
 
   constructor(send: OwnSend, options: TopologyOptions) {
     this.send = send;
+    this.options = options;
     this.switchCci = options.switchCci;
     this.neverSend = options.neverSend;
-    this.carrier = options.maxPayload;
   }
 
   get maxPayload(): number {
-    return this.carrier();
+    return this.options.maxPayload();
+  }
+
+  /** Holds pictures against each other, where this topology is watched. */
+  get watcher(): FabricWatch | undefined {
+    return this.options.watch;
+  }
+
+  tagOwner(port: number, tag: string): string | undefined {
+    return this.options.tagOwner?.(this.tagPlace(port), tag);
+  }
+
+  /** Where the tags of the device behind a port are recorded. */
+  tagPlace(port: number): TagPlace {
+    return { port, serial: this.identities.serialOf(port) };
+  }
+
+  /** Every capacity tag on the device behind a port, UUID text. */
+  async listTags(port: number): Promise<Answer<readonly string[]>> {
+    const list = await this.readTagList([{ kind: 'port', port: portId(port) }]);
+    return list.ok ? { ok: true, value: list.value.tag_information_list.map(({ tag }) => uuidText(tag)) } : list;
+  }
+
+  /** All tags of the device at the end of a path, as one 5608h would tell them that had room enough. */
+  readTagList(hops: readonly Hop[]): Promise<Answer<Reply<'dynamic-capacity-list-tags'>>> {
+    return readTagList(this.send, hops);
   }
 
   component(hops: readonly Hop[]): Component | 'unknown' {
@@ -95,32 +123,21 @@ export class SwitchTopology implements TopologyView {
     return reading;
   }
 
-  /** Get Supported Logs for its size, then one Get Log from offset 0. */
   private async readCelWith(send: OwnSend, hops: readonly Hop[]): Promise<Answer<ReadonlyMap<number, number>>> {
     const { losses } = this;
-    const logs = await ask(send, 'get-supported-logs', {}, hops);
-    if (!logs.ok) return logs;
-    const size = logs.value.supported_log_entries.find((log) => log.log_identifier === CEL_UUID)?.log_size;
-    if (size === undefined) return { ok: false, text: 'the component offers no Command Effects Log' };
-    const log = await ask(
-      send,
-      'get-log',
-      { log_identifier: CEL_UUID, offset: 0, length: Math.min(size, 0x4000) },
-      hops,
-    );
-    if (!log.ok) return log;
-    const entries = new Map(decodeCel(log.value.log_data).map((entry) => [entry.opcode, entry.effects]));
-    entries.delete(0);
+    const assumed = this.options.assumedCel?.(hops);
+    const entries = assumed === undefined ? await readEffects(send, hops) : ({ ok: true, value: assumed } as const);
+    if (!entries.ok) return entries;
     // What was read before the device was lost may be that of another one.
     if (losses !== this.losses) return { ok: false, text: 'the switch was lost meanwhile' };
-    this.cels.set(formatVia(hops), entries);
+    this.cels.set(formatVia(hops), entries.value);
     this.version++;
-    return { ok: true, value: entries };
+    return entries;
   }
 
   /**
-   * Reads ports and bindings again. Calls that come while one is under way share a second one, which begins after the
-   * change they want to see.
+   * Reads ports and bindings again, and who is behind ports of which that is not known. Calls that come while one is
+   * under way share a second one, which begins after the change they want to see.
    */
   refresh(): Promise<Answer<void>> {
     if (this.refreshing !== undefined) {
@@ -131,6 +148,18 @@ export class SwitchTopology implements TopologyView {
       this.refreshing = undefined;
     });
     return this.refreshing;
+  }
+
+  /** An event tells that something happened, perhaps to that port: it is read again, and asked who it is. */
+  noteEvent(about: { readonly port?: number }): Promise<Answer<void>> {
+    if (about.port !== undefined) this.identities.suspect(about.port);
+    return this.refresh();
+  }
+
+  /** A reply of 5400h or 5401h that somebody asked for tells how many LDs there really are. */
+  noteLdCount(port: number, lds: number): void {
+    const told = this.told.get(port);
+    if (told?.device === 'mld' && this.known && this.identities.noteLds(port, lds)) this.showAgain();
   }
 
   /**
@@ -149,18 +178,21 @@ export class SwitchTopology implements TopologyView {
   lose(): void {
     this.losses++;
     this.cels.clear();
+    this.identities.suspectAll();
     this.forget();
   }
 
-  /** From now on a fabric that was forgotten is read again, until it is known or `stop` is called. */
+  /** From now on a fabric that was forgotten is read again until it is known, and all of it now and then. */
   watch(): void {
     this.watching = true;
     if (!this.known) this.relearn();
+    this.rereadLater();
   }
 
   stop(): void {
     this.watching = false;
     clearTimeout(this.relearning);
+    clearTimeout(this.rereading);
     this.relearning = undefined;
   }
 
@@ -177,11 +209,25 @@ export class SwitchTopology implements TopologyView {
     this.relearning.unref();
   }
 
+  /** What happens without a command and without an event is found by looking. */
+  private rereadLater(): void {
+    const pauseMs = this.options.rereadMs ?? 0;
+    if (!this.watching || pauseMs === 0) return;
+    this.rereading = setTimeout(() => {
+      // One port in each round is asked who it is: a device may be swapped for another one of the same kind.
+      this.identities.suspectNext(this.askable().map(({ id }) => id));
+      const done = this.known ? this.refresh() : Promise.resolve();
+      done.catch(() => this.forget()).finally(() => this.rereadLater());
+    }, pauseMs);
+    this.rereading.unref();
+  }
+
   private async refreshLoop(): Promise<Answer<void>> {
     let result: Answer<void>;
     do {
       this.again = false;
       result = await this.read();
+      if (result.ok) await this.learn();
     } while (this.again);
     return result;
   }
@@ -200,146 +246,112 @@ export class SwitchTopology implements TopologyView {
 
   private async readWith(send: OwnSend, number: number): Promise<Answer<void>> {
     if (this.cel([]) === undefined) await this.readCelWith(send, []);
-    const identity = await ask(send, 'identify-switch-device', {}, []);
-    if (!identity.ok) return identity;
-    const ports = await readPorts(send, identity.value.number_of_physical_ports, identity.value.active_port_bitmask);
-    if (!ports.ok) return ports;
-    const vcss = await this.readVcss(send, identity.value.active_vcs_bitmask);
+    // A switch without 5200h has no VCS that we could know of.
+    const found = await readFabric(send, () => this.cel([])?.has(0x5200) !== false);
+    if (!found.ok) return found;
     if (number < this.shown) return { ok: true, value: undefined };
     this.shown = number;
     this.relearnMs = RELEARN_FIRST_MS;
-    this.dropChangedCels(ports.value);
-    const before = fingerprint(this);
-    this.ports = ports.value;
-    this.vcss = vcss;
-    this.known = true;
-    if (fingerprint(this) !== before) this.version++;
+    this.dropChanged(found.value.ports);
+    this.show(found.value.ports, found.value.vcss, found.value.unread);
+    const isComplete = this.identities.wanted(this.askable()).length === 0;
+    // In somebody's turn devices are not asked who they are: one that hangs would hang him.
+    if (!isComplete && this.watching && this.refreshing === undefined) this.refresh().catch(() => this.forget());
     return { ok: true, value: undefined };
   }
 
-  /** Another device behind a port has another CEL. */
-  private dropChangedCels(ports: ReadonlyMap<number, PortView>): void {
-    for (const { id, device, ldCount } of this.ports.values()) {
+  /** Asks devices who they are, where that is not known. One that does not answer is asked less and less often. */
+  private async learn(): Promise<void> {
+    const { losses } = this;
+    await this.lookAtClock();
+    const changed = await this.identities.learn(this.send, this.askable());
+    if (losses !== this.losses || !this.known || changed === undefined) return;
+    for (const port of changed) this.dropCels(port);
+    if (changed.length > 0) this.version++;
+    this.showAgain();
+  }
+
+  /** Sets the clock of a switch that has none, and notices one that began anew. */
+  async lookAtClock(): Promise<void> {
+    const { watch, beforeClockSet } = this.options;
+    if (watch === undefined || !this.offers(GET_TIMESTAMP)) return;
+    const now = await readClock(this.send);
+    if (!now.ok) return;
+    watch.seeClock(now.value);
+    if (now.value > 0n || beforeClockSet === undefined || !this.offers(SET_TIMESTAMP)) return;
+    const set = await beforeClockSet().then(
+      () => setClock(this.send),
+      () => undefined,
+    );
+    if (set?.ok === true) watch.seeClock(set.value);
+  }
+
+  private offers(opcode: number): boolean {
+    return !this.neverSend.has(opcode) && this.cel([])?.has(opcode) === true;
+  }
+
+  /** Ports behind which there is somebody to ask, and a way to ask him. */
+  private askable(): readonly PortView[] {
+    if (this.neverSend.has(TUNNEL_OPCODE) || this.cel([])?.has(TUNNEL_OPCODE) === false) return [];
+    return [...this.told.values()].filter(hasIdentity);
+  }
+
+  /** What was read is shown again with what devices have said since. */
+  private showAgain(): void {
+    this.show(this.told, this.vcss, this.unread);
+  }
+
+  /** Puts a picture in force; what moved without us is told before anything can be decided on it. */
+  private show(
+    told: ReadonlyMap<number, PortView>,
+    vcss: ReadonlyMap<number, VcsView>,
+    unread: ReadonlySet<number>,
+  ): void {
+    const before = fingerprint(this);
+    this.told = told;
+    this.unread = unread;
+    this.options.watch?.see(this.pictureOf(told, vcss), unread);
+    this.ports = this.identities.applied(told);
+    this.vcss = vcss;
+    this.known = true;
+    if (fingerprint(this) !== before) this.version++;
+  }
+
+  private pictureOf(told: ReadonlyMap<number, PortView>, vcss: ReadonlyMap<number, VcsView>): Picture {
+    return {
+      serial: this.identities.switchSerial ?? '',
+      ports: [...told.values()].sort(byId).map(({ id, role, device, ldCount }): PortPicture => {
+        const serial = this.identities.serialOf(id);
+        return { id, role, device, lds: ldCount, ...(serial === undefined ? {} : { serial }) };
+      }),
+      vcss: [...vcss.values()].sort(byId),
+    };
+  }
+
+  /** Another device behind a port has another CEL, and another name. */
+  private dropChanged(ports: ReadonlyMap<number, PortView>): void {
+    for (const { id, device, ldCount } of this.told.values()) {
       const now = ports.get(id);
       if (now?.device === device && now.ldCount === ldCount) continue;
-      for (const path of this.cels.keys()) if (`${path}/`.startsWith(`port:${id}/`)) this.cels.delete(path);
+      this.identities.drop(id);
+      this.dropCels(id);
     }
   }
 
-  /** A switch without 5200h has no VCS that we could know of: every binding stays unknown. */
-  private async readVcss(send: OwnSend, active: readonly number[]): Promise<ReadonlyMap<number, VcsView>> {
-    const found = new Map<number, VcsView>();
-    if (this.cel([])?.has(0x5200) === false) return found;
-    for (const id of active) {
-      const answer = await ask(
-        send,
-        'get-virtual-cxl-switch-info',
-        { starting_vppb: 0, vppb_list_limit: 255, vcs_id_list: [id] },
-        [],
-      );
-      const block = answer.ok ? answer.value.vcs_information_list[0] : undefined;
-      if (block?.vcs_id !== id) continue;
-      found.set(id, { id, usp: block.usp_id, vppbs: block.vppb_information_list.map(bindingOf) });
-    }
-    return found;
+  private dropCels(port: number): void {
+    for (const path of this.cels.keys()) if (`${path}/`.startsWith(`port:${port}/`)) this.cels.delete(path);
   }
+}
+
+function hasIdentity({ device }: PortView): boolean {
+  return device === 'sld' || device === 'mld';
+}
+
+function byId(a: { readonly id: number }, b: { readonly id: number }): number {
+  return a.id - b.id;
 }
 
 /** Equal texts mean equal pictures, so that a refresh that changes nothing makes nobody decide again. */
 function fingerprint(view: TopologyView): string {
   return JSON.stringify([view.known, [...view.ports], [...view.vcss]]);
-}
-
-async function readPorts(
-  send: OwnSend,
-  total: number,
-  active: readonly number[],
-): Promise<Answer<ReadonlyMap<number, PortView>>> {
-  const ids = [...new Set([...active, ...Array.from({ length: total }, (_, id) => id)])].filter((id) => id <= 0xff);
-  const found = new Map<number, PortView>();
-  for (let at = 0; at < ids.length; at += PORTS_AT_ONCE) {
-    const part = ids.slice(at, at + PORTS_AT_ONCE);
-    const answer = await ask(send, 'get-physical-port-state', { port_id_list: part }, []);
-    if (!answer.ok) return answer;
-    for (const block of answer.value.port_information_list) {
-      if (!part.includes(block.port_id)) return { ok: false, text: `port ${block.port_id} was not asked about` };
-      found.set(block.port_id, portView(block));
-    }
-  }
-  return { ok: true, value: found };
-}
-
-async function ask<S extends TypedSlug>(
-  send: OwnSend,
-  slug: S,
-  params: Value,
-  hops: readonly Hop[],
-): Promise<Answer<Reply<S>>> {
-  const row = rowBySlug(slug);
-  if (row === undefined || !isTyped(row)) return { ok: false, text: `${slug} has no codec` };
-  const payload = encodePayload(row.request, params as never);
-  if (!payload.ok) return { ok: false, text: payload.error.message };
-  const command = { hops, tags: hops.map(() => 0), opcode: row.opcode, payload: payload.value };
-  const answer = await send(command);
-  if (answer.kind !== 'reply') {
-    return { ok: false, text: `${slug}: ${answer.kind === 'malformed' ? answer.text : answer.failure.text}` };
-  }
-  const refused = answer.reply.layers.find((layer) => !isSuccess(layer.returnCode));
-  if (refused !== undefined)
-    return { ok: false, text: `${slug}: the device says ${returnCodeName(refused.returnCode)}` };
-  const value = decodePayload(row.response, answer.reply.payload, { side: 'reply', request: params });
-  return value.ok
-    ? { ok: true, value: value.value as Reply<S> }
-    : { ok: false, text: `${slug}: ${value.error.message}` };
-}
-
-type PortBlock = Reply<'get-physical-port-state'>['port_information_list'][number];
-
-function portView(block: PortBlock): PortView {
-  const { state } = block.current_port_configuration_state;
-  const role =
-    state === 'dsp' || state === 'bind-in-progress' || state === 'unbind-in-progress'
-      ? 'dsp'
-      : state === 'usp'
-        ? 'usp'
-        : state === 'fabric-link'
-          ? 'fabric'
-          : state === 'disabled'
-            ? 'disabled'
-            : 'unknown';
-  const device = deviceKind(block);
-  return { id: portId(block.port_id), role, device, ldCount: device === 'mld' ? block.supported_ld_count : 0 };
-}
-
-function deviceKind(block: PortBlock): DeviceKind {
-  switch (block.connected_device_type) {
-    case 'none':
-      return 'none';
-    case 'type-3-sld':
-      return 'sld';
-    case 'type-3-mld':
-      return 'mld';
-    case 'pcie-device':
-    case 'type-1':
-    case 'type-2-or-hbr-switch':
-    case 'pbr-component':
-      return 'other';
-    default:
-      return 'unknown';
-  }
-}
-
-type VppbBlock = Reply<'get-virtual-cxl-switch-info'>['vcs_information_list'][number]['vppb_information_list'][number];
-
-function bindingOf(block: VppbBlock): Binding {
-  switch (block.binding_status) {
-    case 'unbound':
-      return { kind: 'unbound' };
-    case 'bound-to-physical-port':
-      return { kind: 'port', port: block.bound_port_id };
-    case 'bound-to-ld':
-      return { kind: 'ld', port: block.bound_port_id, ld: block.bound_ld_id };
-    default:
-      return { kind: 'unknown' };
-  }
 }

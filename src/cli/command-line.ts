@@ -25,17 +25,30 @@ export interface RunFlags {
   readonly params?: string;
 }
 
+/** Commands that take a slug and its fields. */
+export type SlugVerb = 'run' | 'can' | 'policy explain';
+
 /** What the words after `run` or `can` say: a request, or that help was asked for and printed. */
 export type Parsed = { readonly kind: 'body'; readonly body: CommandBody } | { readonly kind: 'helped' };
 
-/** Reads `SLUG --field value ...`. Every mistake that can be found without the broker is found here. */
-export function parseCommand(io: Io, verb: 'run' | 'can', words: readonly string[], flags: RunFlags): Parsed {
+/**
+ * Reads `SLUG --field value ...`. Every mistake that can be found without the broker is found here.
+ *
+ * @param vendor the command that the words name, where it is a reviewed one of a vendor
+ */
+export function parseCommand(
+  io: Io,
+  verb: SlugVerb,
+  words: readonly string[],
+  flags: RunFlags,
+  vendor?: TypedRow,
+): Parsed {
   const [slug, ...rest] = words;
   const wantsHelp = rest.includes('--help') || rest.includes('-h');
   if (slug === undefined || slug.startsWith('-')) {
     throw new UsageError(`\`cci ${verb}\` needs the slug of a command`, '`cci show commands` lists them');
   }
-  const row = rowBySlug(slug);
+  const row = rowBySlug(slug) ?? vendor;
   if (row === undefined || !isTyped(row)) {
     if (row === undefined && flags.params !== undefined && rest.length === 0)
       return body(slug, jsonOf(flags.params), flags);

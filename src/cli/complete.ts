@@ -1,20 +1,32 @@
 import type { Command, Option } from 'commander';
+import type { VendorRow } from '../cci/index.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
 /** `cci complete -- WORDS...`: candidates for the last word, one a line. */
 export async function complete(io: Io, program: Command, words: readonly string[]): Promise<ExitCode> {
-  const found = await candidates(program, words);
+  const found = await candidates(program, words, () => vendorRows(io));
   io.out(found.map((word) => `${word}\n`).join(''));
   return EXIT.done;
 }
 
 /** What could stand where the last word stands. */
-export async function candidates(program: Command, words: readonly string[]): Promise<readonly string[]> {
+export async function candidates(
+  program: Command,
+  words: readonly string[],
+  vendor: VendorRows = async () => [],
+): Promise<readonly string[]> {
   const typed = words.at(-1) ?? '';
   const { command, operands, awaited } = follow(program, words.slice(0, -1));
-  const all = await allCandidates(program, command, operands, awaited, typed);
+  const all = await allCandidates(program, command, operands, awaited, typed, vendor);
   return all.filter((word) => word.startsWith(typed)).sort();
+}
+
+/** Commands that only the broker knows. */
+type VendorRows = () => Promise<readonly VendorRow[]>;
+
+async function vendorRows(io: Io): Promise<readonly VendorRow[]> {
+  return (await import('./vendor-commands.ts')).vendorRowsAtOnce(io);
 }
 
 interface Position {
@@ -49,7 +61,7 @@ function fieldFlag(command: Command, word: string): string | undefined {
 }
 
 function takesSlug(command: Command): boolean {
-  return command.name() === 'run' || command.name() === 'can';
+  return command.name() === 'run' || command.name() === 'can' || command.name() === 'explain';
 }
 
 async function allCandidates(
@@ -58,39 +70,42 @@ async function allCandidates(
   operands: readonly string[],
   awaited: Option | string | undefined,
   typed: string,
+  vendor: VendorRows,
 ): Promise<readonly string[]> {
-  if (typeof awaited === 'string') return (await field(operands[0], awaited))?.values ?? [];
+  if (typeof awaited === 'string') return (await field(operands[0], awaited, vendor))?.values ?? [];
   if (awaited !== undefined) return awaited.argChoices ?? [];
   if (typed.startsWith('-')) {
     const options = [...command.options, ...program.options].flatMap((option) => option.long ?? []);
-    return [...options, '--help', ...(takesSlug(command) ? await fieldNames(operands[0]) : [])];
+    return [...options, '--help', ...(takesSlug(command) ? await fieldNames(operands[0], vendor) : [])];
   }
-  if (takesSlug(command)) return operands.length === 0 ? slugs(command.name()) : [];
+  if (takesSlug(command)) return operands.length === 0 ? slugs(command.name(), vendor) : [];
   const visible = command.commands.filter((one) => one.name() !== 'complete').map((one) => one.name());
   return operands.length === 0 && visible.length > 0
     ? visible
     : (command.registeredArguments[operands.length]?.argChoices ?? []);
 }
 
-async function slugs(verb: string): Promise<readonly string[]> {
+async function slugs(verb: string, vendor: VendorRows): Promise<readonly string[]> {
   const { catalogue, isTyped } = await import('../cci/index.ts');
-  const names: string[] = catalogue.filter((row) => isTyped(row)).map((row) => row.slug);
-  return verb === 'can' ? [...names, 'raw'] : names;
+  const builtin: string[] = catalogue.filter((row) => isTyped(row)).map((row) => row.slug);
+  const names = [...builtin, ...(await vendor()).map((row) => row.slug)];
+  return verb === 'run' ? names : [...names, 'raw'];
 }
 
-async function fieldNames(slug: string | undefined): Promise<readonly string[]> {
-  return (await fields(slug)).map((flag) => `--${flag.name}`);
+async function fieldNames(slug: string | undefined, vendor: VendorRows): Promise<readonly string[]> {
+  return (await fields(slug, vendor)).map((flag) => `--${flag.name}`);
 }
 
-async function field(slug: string | undefined, name: string) {
-  return (await fields(slug)).find((flag) => flag.name === name);
+async function field(slug: string | undefined, name: string, vendor: VendorRows) {
+  return (await fields(slug, vendor)).find((flag) => flag.name === name);
 }
 
-async function fields(slug: string | undefined) {
+async function fields(slug: string | undefined, vendor: VendorRows) {
   const [{ isTyped, rowBySlug }, { fieldFlags }] = await Promise.all([
     import('../cci/index.ts'),
     import('./fields.ts'),
   ]);
-  const row = slug === undefined ? undefined : rowBySlug(slug);
+  if (slug === undefined) return [];
+  const row = rowBySlug(slug) ?? (await vendor()).find((one) => one.slug === slug);
   return row !== undefined && isTyped(row) ? fieldFlags(row) : [];
 }

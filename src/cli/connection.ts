@@ -24,7 +24,7 @@ export interface Session {
 }
 
 /** A client for the flags and the environment. Reads the token file; connects to nothing. */
-export async function connect(io: Io, flags: CommonFlags): Promise<Session> {
+export async function connect(io: Io, flags: CommonFlags, timeoutMs?: number): Promise<Session> {
   const url = brokerUrl(flags.url ?? nonEmpty(io.env.CCI_URL) ?? DEFAULT_URL);
   const token = await findToken(io, flags);
   if (url.protocol === 'http:' && token !== '' && !isLoopback(url.hostname)) {
@@ -34,17 +34,17 @@ export async function connect(io: Io, flags: CommonFlags): Promise<Session> {
   const name = flags.switch ?? nonEmpty(io.env.CCI_SWITCH) ?? DEFAULT_SWITCH;
   return {
     io,
-    client: createClient({ url: url.href, token, switch: name }),
+    client: createClient({ url: url.href, token, switch: name, ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
     switch: name,
     json: flags.json === true,
   };
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
+export function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
-function brokerUrl(text: string): URL {
+export function brokerUrl(text: string): URL {
   const url = URL.parse(text);
   const example = `it looks like ${DEFAULT_URL}`;
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
@@ -56,7 +56,7 @@ function brokerUrl(text: string): URL {
   return url;
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 

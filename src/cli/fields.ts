@@ -1,4 +1,4 @@
-import { type BitRange, type EnumName, enums, type Field, type TypedRow, type UintField } from '../cci/index.ts';
+import { type BitRange, type EnumRef, enumNames, type Field, type TypedRow, type UintField } from '../cci/index.ts';
 
 /** One flag of `cci run SLUG`: a field of the command, or one part of a field of bits. */
 export interface FieldFlag {
@@ -143,10 +143,10 @@ function uintHelp(field: UintField): Pick<FieldFlag, 'placeholder' | 'help' | 's
 }
 
 function enumHelp(
-  name: EnumName,
+  name: EnumRef,
   note: string | undefined,
 ): Pick<FieldFlag, 'placeholder' | 'help' | 'sample' | 'values'> {
-  const names: readonly string[] = Object.values(enums[name]);
+  const names: readonly string[] = enumNames(name);
   return {
     placeholder: 'name',
     help: withNote(`one of ${names.join(', ')}`, note),

@@ -1,4 +1,4 @@
-import type { Posture } from '../client/index.ts';
+import type { Posture, Taint } from '../client/index.ts';
 import { type CommonFlags, connect, type Session } from './connection.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -59,11 +59,30 @@ function printPosture(session: Session, posture: readonly Posture[]): void {
 
 /** `cci taint`, `cci show taint` */
 export async function showTaint(io: Io, flags: CommonFlags): Promise<ExitCode> {
-  const session = await connect(io, flags);
-  const registers = await session.client.taint();
-  if (session.json) {
+  const { client, json } = await connect(io, flags);
+  printTaint(io, await client.taint(), json);
+  return EXIT.done;
+}
+
+/** `cci taint acknowledge LETTER [--scope PATH] --reason TEXT` */
+export async function acknowledgeTaint(
+  io: Io,
+  letter: string,
+  flags: CommonFlags & { readonly reason?: string; readonly scope?: string },
+): Promise<ExitCode> {
+  if (!/^[A-Z]$/.test(letter)) throw new UsageError(`\`${letter}\` is no letter of the register`, 'see `cci taint`');
+  if (flags.reason === undefined || flags.reason === '') {
+    throw new UsageError('say why: the journal keeps it', 'give --reason "what you have looked at"');
+  }
+  const { client, json, switch: name } = await connect(io, flags);
+  printTaint(io, await client.acknowledgeTaint(letter, flags.scope ?? `/switches/${name}`, flags.reason), json);
+  return EXIT.done;
+}
+
+function printTaint(io: Io, registers: readonly Taint[], json: boolean): void {
+  if (json) {
     io.out(`${safeJson(registers)}\n`);
-    return EXIT.done;
+    return;
   }
   const colours = paint(io);
   for (const register of registers) {
@@ -87,5 +106,4 @@ export async function showTaint(io: Io, flags: CommonFlags): Promise<ExitCode> {
       ),
     );
   }
-  return EXIT.done;
 }

@@ -29,12 +29,21 @@ const via = new Option('--via <path>', 'tunnel: port:3, port:3/ld:1 or port:3/ld
 const params = new Option('--params <json>', 'all fields at once, as JSON');
 const payload = new Option('--payload <hex>', 'payload, two hex digits a byte');
 const wait = new Option('--wait', 'wait until a background operation has ended');
+const deadline = new Option('--deadline <span>', 'refuse it when it cannot be sent to the device within that time');
 const config = new Option('--config <file>', 'configuration of the broker (default: the one of the project)');
 const state = new Option(
   '--state-directory <dir>',
   'journal, taint and local issuer live here, not where the file says',
 );
 const journal = new Option('--journal <dir>', 'directory of the journal (default: the one of the configuration)');
+const fabricFile = new Option('--fabric <file>', 'default: the one of the configuration');
+const profile = new Option('--profile <name>', 'default: the one of the configuration').choices(['host', 'bmc']);
+const policyDirectory = new Option('--policy <dir>', 'directory of the policy (default: the one of the configuration)');
+const journalFile = new Option(
+  '--journal <path>',
+  'file or directory of the journal (default: the one of the configuration)',
+);
+const many = (one: string, all: readonly string[] | undefined): readonly string[] => [...(all ?? []), one];
 const ofFlags = <T>(flags: Flags): T => flags as unknown as T;
 
 const commands: readonly CommandSpec[] = [
@@ -91,7 +100,7 @@ const commands: readonly CommandSpec[] = [
     name: 'run',
     summary: 'run a command of the catalogue; `cci run SLUG --help` lists its fields',
     fields: true,
-    options: [via, params, wait],
+    options: [via, params, wait, deadline],
     example: 'cci run bind-vppb --vcs-id 0 --vppb-id 2 --physical-port-id 3 --ld-id 1 --wait',
     run: async (io, words, flags) => (await import('./run.ts')).run(io, words, ofFlags(flags)),
   },
@@ -99,7 +108,7 @@ const commands: readonly CommandSpec[] = [
     name: 'raw',
     summary: 'send an opcode down the raw path: off unless the operators turned it on, and it taints the switch',
     operands: [new Argument('<opcode>', '0x0001 to 0xffff')],
-    options: [payload, via, wait],
+    options: [payload, via, wait, deadline],
     example: 'cci raw 0xc010 --payload 00ff',
     run: async (io, [opcode = ''], flags) => (await import('./run.ts')).raw(io, opcode, ofFlags(flags)),
   },
@@ -111,6 +120,16 @@ const commands: readonly CommandSpec[] = [
     example:
       'cci can unbind-vppb --vcs-id 0 --vppb-id 2 --option managed-hot-remove\n  $ cci can raw 0xc010 --payload 00ff',
     run: async (io, words, flags) => (await import('./can.ts')).can(io, words, ofFlags(flags)),
+  },
+  {
+    name: 'events',
+    summary: 'what happened to what is yours: links, bindings, errors, dynamic capacity',
+    options: [
+      new Option('-f, --follow', 'go on with events as they come'),
+      new Option('--after <id>', 'only what is behind this event; `now`: only what comes'),
+    ],
+    example: 'cci events --follow',
+    run: async (io, _operands, flags) => (await import('./events.ts')).events(io, ofFlags(flags)),
   },
   {
     name: 'lockdown raise',
@@ -127,16 +146,158 @@ const commands: readonly CommandSpec[] = [
     run: async (io, _operands, flags) => (await import('./posture.ts')).showTaint(io, flags),
   },
   {
+    name: 'taint acknowledge',
+    summary: 'say that you have looked at a bit: what it froze goes on, the bit stays',
+    operands: [new Argument('<letter>', 'letter of the register')],
+    options: [
+      new Option('--scope <path>', 'path that it was raised on (default: the switch)'),
+      new Option('--reason <text>', 'goes into the journal'),
+    ],
+    example: 'cci taint acknowledge M --scope /switches/sw0/ports/3 --reason "firmware bug 4711"',
+    run: async (io, [letter = ''], flags) =>
+      (await import('./posture.ts')).acknowledgeTaint(io, letter, ofFlags(flags)),
+  },
+  {
+    name: 'topology show',
+    summary: 'ports and bindings as the broker knows them, and what moved without it',
+    example: 'cci topology show',
+    run: async (io, _operands, flags) => (await import('./topology.ts')).showTopology(io, flags),
+  },
+  {
+    name: 'topology accept',
+    summary: 'take the fabric as it is, after something moved without the broker',
+    options: [
+      new Option('--reason <text>', 'goes into the journal'),
+      new Option('--picture <name>', 'what you have looked at (default: what is there now)'),
+    ],
+    example: 'cci topology accept --reason "port 3 was rebound by hand"',
+    run: async (io, _operands, flags) => (await import('./topology.ts')).acceptTopology(io, ofFlags(flags)),
+  },
+  {
     name: 'policy check',
-    summary: 'check a policy directory with the strict loader, without a broker; ends with 1 when something is wrong',
+    summary:
+      "check a policy directory with the strict loader and a reviewer's eye, without a broker; ends with 1 when something is wrong",
     operands: [new Argument('[directory]', 'default: the one of the configuration')],
     options: [
-      new Option('--fabric <file>', 'default: the one of the configuration'),
-      new Option('--profile <name>', 'default: the one of the configuration').choices(['host', 'bmc']),
+      fabricFile,
+      profile,
+      new Option('--strict-warnings', 'end with 1 for warnings too'),
+      new Option('--show-silenced', 'list the findings that comments in the files silence'),
       config,
     ],
     example: 'cci policy check policies',
     run: async (io, [directory], flags) => (await import('./policy/check.ts')).check(io, directory, ofFlags(flags)),
+  },
+  {
+    name: 'policy test',
+    summary: 'run test suites against a policy, without a broker; ends with 1 when a case fails',
+    operands: [new Argument('[suite...]', 'files or directories (default: `tests` beside the policy)')],
+    options: [
+      policyDirectory,
+      fabricFile,
+      profile,
+      new Option('--coverage', 'list the rows that decided no case'),
+      new Option('--coverage-min <percent>', 'end with 1 when less of the rows decided a case'),
+      config,
+    ],
+    example: 'cci policy test --coverage',
+    run: async (io, suites, flags) => (await import('./policy/test.ts')).testPolicy(io, suites, ofFlags(flags)),
+  },
+  {
+    name: 'policy explain',
+    summary: 'take a decision with the policy files alone and tell all that it rested on; ends with 3 when denied',
+    fields: true,
+    options: [
+      new Option('--tenant <name>', 'tenant of the caller'),
+      new Option('--subject <name>', 'who he is (default: somebody)'),
+      new Option('--group <name>', 'a group of his; may be repeated').argParser(many),
+      new Option('--issuer <url>', 'who signed his token (default: the local development issuer)'),
+      new Option('--scope <words>', 'what his token may be used for (default: every scope of commands)'),
+      via,
+      params,
+      payload,
+      policyDirectory,
+      fabricFile,
+      profile,
+      new Option('--lockdown <level>', 'none, integrity or confidentiality (default: the configured one)'),
+      new Option('--under-lockdown <what>', 'what is left under lockdown: allow, reads or off'),
+      new Option('--raw-commands <word>', 'off or taints-this-switch (default: the configured one)'),
+      new Option('--bind <vcs/vppb=port[/ld]>', 'what is attached where; may be repeated').argParser(many),
+      new Option('--device <port=kind>', 'none, sld, mld, other or unknown; may be repeated').argParser(many),
+      new Option('--usp <vcs=port>', 'upstream port of a virtual switch; may be repeated').argParser(many),
+      new Option('--taint <letter[@path]>', 'a bit that nobody acknowledged; may be repeated').argParser(many),
+      config,
+    ],
+    example:
+      'cci policy explain bind-vppb --vcs-id 0 --vppb-id 1 --physical-port-id 2 --ld-id 65535 --tenant acme --group operators',
+    run: async (io, words, flags) => (await import('./policy/explain.ts')).explainPolicy(io, words, ofFlags(flags)),
+  },
+  {
+    name: 'policy diff',
+    summary: 'what a new policy means that the old one did not; ends with 3 when anybody may do more',
+    operands: [new Argument('<old>', 'policy directory'), new Argument('<new>', 'policy directory')],
+    options: [
+      fabricFile,
+      new Option('--old-fabric <file>', 'fabric file of the old policy (default: the same)'),
+      profile,
+      config,
+    ],
+    example: 'cci policy diff policies policies-next',
+    run: async (io, [before = '', after = ''], flags) =>
+      (await import('./policy/diff.ts')).diff(io, before, after, ofFlags(flags)),
+  },
+  {
+    name: 'policy matrix',
+    summary: 'who can do what, as a table or as a page',
+    operands: [new Argument('[directory]', 'default: the one of the configuration')],
+    options: [
+      new Option('--tenant <name>', 'only this tenant'),
+      new Option('--command <word>', 'only this slug or selector, such as set:virtual-switch'),
+      new Option('--resource <path>', 'only this object, or all at and below it with /*'),
+      new Option('--html <file>', 'write a page that needs nothing else'),
+      fabricFile,
+      profile,
+      config,
+    ],
+    example: 'cci policy matrix policies --tenant acme',
+    run: async (io, [directory], flags) => (await import('./policy/matrix.ts')).matrix(io, directory, ofFlags(flags)),
+  },
+  {
+    name: 'policy query',
+    summary: 'ask the policy: yes with somebody who can, or no with what stands against it; ends with 3 for no',
+    operands: [
+      new Argument(
+        '<question...>',
+        '`can WHO [of TENANT] [ever] COMMAND on RESOURCE` or `who can COMMAND on RESOURCE`',
+      ),
+    ],
+    options: [policyDirectory, fabricFile, profile, config],
+    example: 'cci policy query "can globex ever bind-vppb on /switches/sw0/ports/4"',
+    run: async (io, words, flags) => (await import('./policy/query.ts')).query(io, words, ofFlags(flags)),
+  },
+  {
+    name: 'policy replay',
+    summary:
+      'past decisions under another policy; ends with 3 when a past denial would be allowed, with 1 when only past commands would be denied',
+    options: [journalFile, policyDirectory, fabricFile, profile, config, state],
+    example: 'cci policy replay --journal var/journal --policy policies-next',
+    run: async (io, _operands, flags) => (await import('./policy/replay.ts')).replay(io, ofFlags(flags)),
+  },
+  {
+    name: 'policy learn',
+    summary: 'propose the least grants that cover what a tenant has used, as a file of rows',
+    options: [
+      new Option('--tenant <name>', 'whose callers').makeOptionMandatory(),
+      new Option('--generalize <n>', 'fold rows into sets, classes and own where one row adds at most n unused pairs'),
+      journalFile,
+      policyDirectory,
+      fabricFile,
+      profile,
+      config,
+      state,
+    ],
+    example: 'cci policy learn --journal var/journal --tenant acme > acme.csv',
+    run: async (io, _operands, flags) => (await import('./policy/learn.ts')).learn(io, ofFlags(flags)),
   },
   {
     name: 'audit tail',
@@ -144,27 +305,59 @@ const commands: readonly CommandSpec[] = [
     options: [
       new Option('-n, --lines <n>', 'how many').default('20'),
       new Option('-f, --follow', 'go on with records as they are written'),
+      new Option('--tenant <name>', 'only of this tenant'),
+      new Option('--principal <name>', 'only of this principal, user:ISSUER#SUB'),
+      new Option('--class <class>', 'only of this class').choices(['allowlisted', 'audited', 'raw']),
+      new Option('--flag <flag>', 'only with this flag').choices([
+        'unaudited',
+        'denied',
+        'cross-tenant',
+        'shadow',
+        'unknown-outcome',
+      ]),
+      new Option('--kind <kind>', 'only of this kind, may be repeated (default: all but checkpoints)').argParser(many),
+      new Option('--since <moment>', 'not before: 15m, 2h or 1d ago, or 2026-03-01T08:00:00Z'),
+      new Option('--until <moment>', 'before this moment'),
       journal,
       config,
       state,
     ],
-    example: 'cci audit tail --lines 50',
-    run: async (io, _operands, flags) => (await import('./audit.ts')).tail(io, ofFlags(flags)),
+    example: 'cci audit tail --lines 50 --tenant acme --flag denied --since 2h',
+    run: async (io, _operands, flags) => (await import('./audit-tail.ts')).tail(io, ofFlags(flags)),
   },
   {
     name: 'audit show',
-    summary: 'everything that the journal has about one request',
+    summary: 'the story of one request: who asked, what was decided and by which rule, what became of it',
     operands: [new Argument('<id>', 'request id')],
-    options: [journal, config, state],
+    options: [new Option('--records', 'the records themselves, member by member'), journal, config, state],
     example: 'cci audit show 0198f7c2-2b7e-7cc3-9c0c-3f5f6f0e1d2a',
-    run: async (io, [id = ''], flags) => (await import('./audit.ts')).showId(io, id, ofFlags(flags)),
+    run: async (io, [id = ''], flags) => (await import('./audit-show.ts')).showId(io, id, ofFlags(flags)),
   },
   {
     name: 'audit verify',
-    summary: 'check every record and the chain of hashes of the local journal',
+    summary: 'check every record, the chain of hashes and the signatures of the local journal or of a copy',
+    options: [
+      new Option('--key <file>', 'public key (`cci audit key`), may be repeated').argParser(many),
+      new Option('--witness <file>', 'checkpoints that were kept elsewhere, may be repeated').argParser(many),
+      journal,
+      config,
+      state,
+    ],
+    example: 'cci audit verify --journal copy --key journal-key.pem --witness witness.jsonl',
+    run: async (io, _operands, flags) => (await import('./audit-verify.ts')).verify(io, ofFlags(flags)),
+  },
+  {
+    name: 'audit key',
+    summary: 'print the public key that the journal is verified with',
     options: [journal, config, state],
-    example: 'cci audit verify',
-    run: async (io, _operands, flags) => (await import('./audit.ts')).verify(io, ofFlags(flags)),
+    example: 'cci audit key > journal-key.pem',
+    run: async (io, _operands, flags) => (await import('./audit-key.ts')).key(io, ofFlags(flags)),
+  },
+  {
+    name: 'audit schema',
+    summary: 'print the JSON Schema of records',
+    example: 'cci audit schema',
+    run: async (io) => (await import('./audit-key.ts')).schema(io),
   },
   {
     name: 'emulate',
@@ -183,6 +376,18 @@ const commands: readonly CommandSpec[] = [
     run: async (io, _operands, flags) => (await import('./emulate.ts')).emulate(io, ofFlags(flags)),
   },
   {
+    name: 'agent',
+    summary: 'an MCTP endpoint beside a tool that knows no tokens: adds yours and relays to the broker',
+    options: [
+      new Option('--listen <host:port>', 'address to listen on').default('127.0.0.1:2508'),
+      new Option('--dialect <name>', 'how the tool lays out messages').choices(['spec', 'jackrabbit']).default('spec'),
+      new Option('--token-command <command>', 'prints your token; run again before it ends'),
+      new Option('--insecure-network', 'listen where others than this machine can connect'),
+    ],
+    example: 'cci agent --listen 127.0.0.1:2508 --dialect jackrabbit --token-file ~/.cci-token',
+    run: async (io, _operands, flags) => (await import('./agent.ts')).agent(io, ofFlags(flags)),
+  },
+  {
     name: 'completion',
     summary: 'print a script that completes commands, flags and slugs in your shell',
     operands: [new Argument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish'])],
@@ -194,6 +399,8 @@ const commands: readonly CommandSpec[] = [
 const GROUPS: { readonly [name: string]: string } = {
   token: 'tokens of the local development issuer',
   lockdown: 'how much the broker still lets through',
+  topology: 'what is where, and what moved without the broker',
+  policy: 'policy files: check, test, explain, compare, ask, replay, learn; none of it needs a broker',
   audit: 'the local journal: what was asked, decided, sent and answered',
 };
 

@@ -4,26 +4,29 @@ import { parseCommand, type RunFlags, viaOf } from './command-line.ts';
 import { type CommonFlags, connect, type Session } from './connection.ts';
 import { EXIT, type ExitCode, errorTable } from './exit-codes.ts';
 import type { Io } from './io.ts';
-import { parseHex, parseOpcode } from './numbers.ts';
+import { parseDuration, parseHex, parseOpcode } from './numbers.ts';
 import { paint } from './paint.ts';
 import { safe, safeJson } from './safe-text.ts';
 import { tree } from './tree.ts';
+import { UsageError } from './usage-error.ts';
+import { vendorRowOf } from './vendor-commands.ts';
 import { waitForOperation } from './wait.ts';
 
 export interface RunCommandFlags extends CommonFlags, RunFlags {
   readonly wait?: boolean;
+  readonly deadline?: string;
   readonly payload?: string;
 }
 
 /** `cci run SLUG ...` */
 export async function run(io: Io, words: readonly string[], flags: RunCommandFlags): Promise<ExitCode> {
-  const parsed = parseCommand(io, 'run', words, flags);
-  return parsed.kind === 'helped' ? EXIT.done : submit(await connect(io, flags), parsed.body, flags.wait === true);
+  const parsed = parseCommand(io, 'run', words, flags, await vendorRowOf(io, words, flags));
+  return parsed.kind === 'helped' ? EXIT.done : submit(await connect(io, flags), parsed.body, flags);
 }
 
 /** `cci raw OPCODE` */
 export async function raw(io: Io, opcode: string, flags: RunCommandFlags): Promise<ExitCode> {
-  return submit(await connect(io, flags), rawBody(opcode, flags), flags.wait === true);
+  return submit(await connect(io, flags), rawBody(opcode, flags), flags);
 }
 
 /** The request of `raw OPCODE --payload HEX --via PATH`. */
@@ -31,8 +34,8 @@ export function rawBody(opcode: string, flags: RunCommandFlags): CommandBody {
   return { raw: { opcode: parseOpcode(opcode), payload: parseHex(flags.payload ?? '') }, ...viaOf(flags) };
 }
 
-async function submit(session: Session, body: CommandBody, wait: boolean): Promise<ExitCode> {
-  const answer = await session.client.submit(body);
+async function submit(session: Session, body: CommandBody, flags: RunCommandFlags): Promise<ExitCode> {
+  const answer = await session.client.submit(body, deadlineOf(flags));
   show(session, answer);
   if (!isSuccess(answer.returnCode)) {
     const where =
@@ -41,9 +44,19 @@ async function submit(session: Session, body: CommandBody, wait: boolean): Promi
     return EXIT.device;
   }
   if (answer.background === undefined) return EXIT.done;
-  if (wait) return waitForOperation(session, answer.background.operation);
+  if (flags.wait === true) return waitForOperation(session, answer.background.operation);
   session.io.err(`runs on in the background as operation ${safe(answer.background.operation)}\n`);
   return EXIT.done;
+}
+
+const DEADLINE_MOST_MS = 600_000;
+
+/** How long the command may wait for its turn, from `--deadline`. */
+function deadlineOf({ deadline }: RunCommandFlags): { readonly deadlineMs?: number } {
+  if (deadline === undefined) return {};
+  const deadlineMs = parseDuration(deadline);
+  if (deadlineMs >= 1 && deadlineMs <= DEADLINE_MOST_MS) return { deadlineMs };
+  throw new UsageError(`a command cannot have ${safe(deadline)} to be sent`, 'give 1ms to 10m');
 }
 
 function show(session: Session, answer: CommandAnswer): void {

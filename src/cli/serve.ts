@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
+import { openListeners } from './listeners.ts';
 import { type ConfigFlags, DEFAULT_CONFIG } from './settings.ts';
 import { LocalError, UsageError } from './usage-error.ts';
 import { version } from './version.ts';
@@ -29,11 +30,16 @@ export async function serve(io: Io, flags: ServeFlags): Promise<ExitCode> {
     const address = await edge.listen(host, broker.config.http.port).catch((error: unknown) => {
       throw listenError(error, `${host}:${broker.config.http.port}`);
     });
+    const listeners = await openListeners(broker).catch(async (error: unknown) => {
+      await edge.close();
+      throw error;
+    });
     const told = io.untilTold(() => void reload(io, broker));
-    io.err(`${broker.startupBlock}\n${nextSteps(broker.config, address.url)}\n`);
+    const block = [broker.startupBlock, ...listeners.lines, nextSteps(broker.config, address.url)];
+    io.err(`${block.join('\n')}\n`);
     await new Promise<void>((resolve) => told.addEventListener('abort', () => resolve(), { once: true }));
     io.err('stopping: what is in flight is finished first\n');
-    await edge.close();
+    await Promise.all([edge.close(), listeners.close()]);
   } finally {
     await broker.close();
   }

@@ -1,17 +1,19 @@
 import { hex16, type TypedRow } from '../cci/index.ts';
+import type { SlugVerb } from './command-line.ts';
 import type { FieldFlag } from './fields.ts';
 
 const SCOPES = ['configuration', 'debug read-only', 'debug write', 'debug write full'] as const;
 
 /** Help of one command of the catalogue: what it is, its fields, an example. */
-export function slugHelp(verb: 'run' | 'can', row: TypedRow, flags: readonly FieldFlag[]): string {
+export function slugHelp(verb: SlugVerb, row: TypedRow, flags: readonly FieldFlag[]): string {
   const lines = [
     `Usage: cci ${verb} ${row.slug}${flags.length === 0 ? '' : ' [fields]'} [--via PATH]${verb === 'run' ? ' [--wait]' : ''}`,
     '',
-    `${row.name}, opcode ${hex16(row.opcode)}, CXL ${row.spec}. ${sentence(row)}`,
+    `${row.name}, opcode ${hex16(row.opcode)}, ${origin(row)}. ${sentence(row)}`,
   ];
-  const note = row.notOffered ?? row.claimed;
+  const note = row.notOffered ?? (row.virtual === undefined ? row.claimed : undefined);
   if (note !== undefined) lines.push(`Refused to everybody: ${note}.`);
+  if (row.virtual !== undefined) lines.push(`On the switch itself the broker answers it: ${row.virtual}.`);
   if (flags.length > 0) {
     const heads = flags.map((flag) => `--${flag.name} <${flag.placeholder}>`);
     const width = Math.max(...heads.map((head) => head.length));
@@ -27,11 +29,20 @@ export function slugHelp(verb: 'run' | 'can', row: TypedRow, flags: readonly Fie
     '  --via <path>     tunnel: port:3, port:3/ld:1 or port:3/ldpool',
     ...(verb === 'run' ? ['  --wait           wait until a background operation has ended'] : []),
     '  --json           the whole answer as JSON',
+    ...(verb === 'policy explain'
+      ? ['', '`cci policy explain --help` lists the flags for the caller and the state of the fabric.']
+      : []),
     '',
     'Example:',
-    `  $ cci ${verb} ${row.slug}${example(row, flags)}`,
+    `  $ cci ${verb} ${row.slug}${example(row, flags)}${verb === 'policy explain' ? ' --tenant acme' : ''}`,
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** Where its layout comes from. */
+function origin({ spec, vendor }: TypedRow): string {
+  if (vendor === undefined) return `CXL ${spec}`;
+  return `a vendor's, reviewed by ${vendor.review.reviewer} on ${vendor.review.date} (${spec})`;
 }
 
 function sentence(row: TypedRow): string {

@@ -1,3 +1,4 @@
+import type { WhoAmI } from '../client/index.ts';
 import { type CommonFlags, connect } from './connection.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -22,12 +23,43 @@ export async function whoami(io: Io, flags: CommonFlags): Promise<ExitCode> {
           ['scopes', me.scopes.join(' ')],
           ['owns', me.owns.join(', ')],
           ['expires', instant(me.expiresAtMs)],
+          ...limitsOf(me),
         ],
         paint(io),
       ),
     );
   }
   return EXIT.done;
+}
+
+/** Limits of the caller's tenant, those that there are, with what is left of each. */
+function limitsOf({ limits }: WhoAmI): readonly (readonly [string, string])[] {
+  if (limits === undefined) return [];
+  const { weight, concurrent, commandsPerSecond, bytesPerSecond, background, classes } = limits;
+  const rows: (readonly [string, string])[] = [
+    ['weight', `${weight}`],
+    ['under way', usage(concurrent)],
+  ];
+  if (commandsPerSecond !== undefined) rows.push(['commands', rate(commandsPerSecond)]);
+  if (bytesPerSecond !== undefined)
+    rows.push(['bytes', `${bytesPerSecond.limit} a second, ${bytesPerSecond.left} left`]);
+  if (background !== undefined) rows.push(['background', usage(background)]);
+  for (const [name, limit] of Object.entries(classes ?? {})) {
+    const parts = [
+      ...(limit.commandsPerSecond === undefined ? [] : [rate(limit.commandsPerSecond)]),
+      ...(limit.concurrent === undefined ? [] : [`${usage(limit.concurrent)} under way`]),
+    ];
+    if (parts.length > 0) rows.push([name, parts.join('; ')]);
+  }
+  return rows;
+}
+
+function usage({ limit, used }: { readonly limit: number; readonly used: number }): string {
+  return `${used} of ${limit}`;
+}
+
+function rate({ limit, burst, left }: { readonly limit: number; readonly burst: number; readonly left: number }) {
+  return `${limit} a second, ${left} of ${burst} left`;
 }
 
 /** `cci switches` */

@@ -10,7 +10,7 @@ const success: CciReply = { returnCode: 0, vendorStatus: 0, background: false, p
 class ScriptedBackend implements Backend {
   readonly identity = { kind: 'scripted', description: 'scripted', bootId: 'boot' };
   readonly maxPayload = 2048;
-  readonly maxInFlight = 1;
+  maxInFlight = 1;
   readonly touchesHostHardware = false;
   readonly seen: number[] = [];
   opens = 0;
@@ -57,7 +57,8 @@ describe('Device', () => {
 
   it('refuses what does not fit in the queue, and sends nothing of it', async () => {
     const { backend, device } = await opened({ queueMax: 2 });
-    const send = (opcode: number) => device.execute('acme', async () => ({ go: true, command: command(opcode) }));
+    const send = (opcode: number) =>
+      device.execute({ tenant: 'acme' }, async () => ({ go: true, command: command(opcode) }));
     const results = await Promise.all([1, 2, 3, 4, 5].map(send));
     expect(results.map((result) => (result.kind === 'failed' ? result.failure.errno : 'sent'))).toEqual([
       'sent',
@@ -71,11 +72,13 @@ describe('Device', () => {
 
   it("takes the broker's own commands when callers have filled the queue", async () => {
     const { backend, device } = await opened({ queueMax: 2 });
-    const send = (opcode: number) => device.execute('acme', async () => ({ go: true, command: command(opcode) }));
+    const send = (opcode: number) =>
+      device.execute({ tenant: 'acme' }, async () => ({ go: true, command: command(opcode) }));
     const callers = [1, 2, 3, 4].map(send);
     expect(await device.own(command(0x5100))).toMatchObject({ kind: 'reply' });
     await Promise.all(callers);
-    expect(backend.seen).toEqual([1, 2, 0x5100, 3]);
+    // Its lane goes first.
+    expect(backend.seen).toEqual([1, 0x5100, 2, 3]);
   });
 
   it("keeps never-send opcodes from the device in the broker's own traffic too", async () => {
@@ -99,7 +102,7 @@ describe('Device', () => {
   it('lets tenants take turns, however many commands one of them has waiting', async () => {
     const { backend, device } = await opened();
     const send = (tenant: string, opcode: number) =>
-      device.execute(tenant, async () => ({ go: true, command: command(opcode) }));
+      device.execute({ tenant }, async () => ({ go: true, command: command(opcode) }));
     const flood = Array.from({ length: 50 }, (_, i) => send('acme', 0x1000 + i));
     await Promise.all([...flood, send('globex', 0x2000), send('globex', 0x2001), send('initech', 0x3000)]);
     const place = (opcode: number) => backend.seen.indexOf(opcode);
@@ -114,7 +117,7 @@ describe('Device', () => {
 
   it('sends nothing when the refusal comes at the moment of dispatch', async () => {
     const { backend, device } = await opened();
-    const result = await device.execute('acme', async () => ({ go: false, refusal: 'changed' }));
+    const result = await device.execute({ tenant: 'acme' }, async () => ({ go: false, refusal: 'changed' }));
     expect(result).toEqual({ kind: 'refused', refusal: 'changed' });
     expect(backend.seen).toEqual([]);
   });
@@ -123,14 +126,14 @@ describe('Device', () => {
     const { backend, device } = await opened();
     const order: string[] = [];
     const first = device.execute(
-      'acme',
+      { tenant: 'acme' },
       async () => ({ go: true, command: command(1) }),
       async (_reply, send) => {
         await send(command(0x5100));
         order.push('settled');
       },
     );
-    const second = device.execute('acme', async () => {
+    const second = device.execute({ tenant: 'acme' }, async () => {
       order.push('dispatch of the second');
       return { go: true, command: command(2) };
     });
@@ -250,5 +253,61 @@ describe('Device', () => {
     expect(await first).toMatchObject({ kind: 'reply' });
     expect(await second).toMatchObject({ kind: 'failed', failure: { outcome: 'not-sent' } });
     expect(backend.seen).toEqual([1]);
+  });
+});
+
+describe('Device over a backend that takes several commands at once', () => {
+  const at = (port: number, changes = false) => ({
+    tenant: 'acme',
+    footprint: () => ({ kind: 'resources' as const, changes, paths: [`/switches/sw0/ports/${port}`] }),
+  });
+
+  async function wide() {
+    const setup = await opened();
+    setup.backend.maxInFlight = 4;
+    const state = { running: 0, most: 0 };
+    setup.backend.answer = async () => {
+      state.most = Math.max(state.most, ++state.running);
+      await new Promise((done) => setTimeout(done, 5));
+      state.running--;
+      return success;
+    };
+    const send = (asker: Parameters<Device['execute']>[0], opcode: number) =>
+      setup.device.execute(asker, async () => ({ go: true, command: command(opcode) }));
+    return { ...setup, state, send };
+  }
+
+  it('keeps it filled, but never over what it takes', async () => {
+    const { state, send } = await wide();
+    await Promise.all(Array.from({ length: 12 }, (_, i) => send(at(i), i + 1)));
+    expect(state.most).toBe(4);
+  });
+
+  it('keeps the order of commands on one resource', async () => {
+    const { backend, state, send } = await wide();
+    await Promise.all([1, 2, 3].map((opcode) => send(at(7, true), opcode)));
+    expect(state.most).toBe(1);
+    expect(backend.seen).toEqual([1, 2, 3]);
+  });
+
+  it('has whoever says nothing of what he touches alone with the device', async () => {
+    const { backend, state, send } = await wide();
+    await Promise.all([send(at(1), 1), send({ tenant: 'acme' }, 2), send(at(2), 3), send(at(3), 4)]);
+    expect(backend.seen).toEqual([1, 2, 3, 4]);
+    expect(state.most).toBe(2);
+  });
+
+  it('recovers once when several are lost together, and each of them has an unknown outcome', async () => {
+    const { backend, device, states, send } = await wide();
+    backend.answer = async (request) => {
+      await new Promise((done) => setTimeout(done, 5));
+      if (request.opcode !== 0x0001) throw new BackendError('EIO', 'unknown', 'gone');
+      return success;
+    };
+    const results = await Promise.all([send(at(1), 0x5101), send(at(2), 0x5101), send(at(3), 0x5101)]);
+    for (const result of results) expect(result).toMatchObject({ kind: 'failed', failure: { outcome: 'unknown' } });
+    await expect.poll(() => device.state).toBe('serving');
+    expect(states).toEqual(['serving', 'quarantined', 'serving']);
+    expect(backend.opens).toBe(2);
   });
 });

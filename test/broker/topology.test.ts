@@ -92,3 +92,73 @@ describe('SwitchTopology', () => {
     await device.close();
   });
 });
+
+describe('what devices say of themselves', () => {
+  const mld = [{ kind: 'port', port: 3 as never }] as const;
+
+  it('corrects the number of LDs that the port supports, and is not taken for a reading', async () => {
+    const { device, topology } = await opened();
+    await topology.refresh();
+    expect(topology.ports.get(3)?.ldCount).toBe(4);
+    topology.noteLdCount(3, 2);
+    expect(topology.ports.get(3)?.ldCount).toBe(2);
+    expect(topology.component(mld)).toBe('fm-owned-ld');
+    topology.forget();
+    topology.noteLdCount(3, 3);
+    expect(topology.known).toBe(false);
+    await device.close();
+  });
+
+  it('is asked once, again after an event at the port, and not of what is never to be asked', async () => {
+    const { device, topology, hold } = await opened();
+    await topology.refresh();
+    const asked: number[] = [];
+    hold(async ({ hops, opcode }) => {
+      const [port] = hops;
+      if (opcode === 0x0001 && port?.kind === 'port') asked.push(port.port);
+    });
+    await topology.refresh();
+    expect(asked).toEqual([]);
+    await topology.noteEvent({ port: 4 });
+    await topology.noteEvent({});
+    expect(asked).toEqual([4]);
+    await device.close();
+  });
+
+  it('lets a device that does not answer rest, and the others have their say', async () => {
+    const { device, direct } = await opened();
+    let asked = 0;
+    const deaf: OwnSend = async (command) => {
+      const [port] = command.hops;
+      if (port?.kind !== 'port' || port.port !== 2) return direct(command);
+      asked++;
+      return { kind: 'failed', failure: { outcome: 'unknown', errno: 'ETIMEDOUT', text: 'no answer' } };
+    };
+    const topology = new SwitchTopology(deaf, {
+      switchCci: 'fm-interface',
+      neverSend: new Map(),
+      maxPayload: () => 8192,
+    });
+    for (let i = 0; i < 5; i++) await topology.refresh();
+    expect(asked).toBe(1);
+    expect(topology.tagPlace(2)).toEqual({ port: 2, serial: undefined });
+    expect(topology.tagPlace(5).serial).toBe('00000000c0ffee05');
+    await device.close();
+  });
+
+  it('is not asked through a tunnel that this switch must not be sent', async () => {
+    const { device, direct } = await opened();
+    let tunnelled = 0;
+    const topology = new SwitchTopology(
+      async (command) => {
+        if (command.hops.length > 0) tunnelled++;
+        return direct(command);
+      },
+      { switchCci: 'fm-interface', neverSend: new Map([[0x5300, 'crashes']]), maxPayload: () => 8192 },
+    );
+    await topology.refresh();
+    expect(topology.known).toBe(true);
+    expect(tunnelled).toBe(0);
+    await device.close();
+  });
+});

@@ -159,7 +159,8 @@ describe('a wrong command line ends with 2 before anything is sent', () => {
     expect(ran.err).toMatch(/^cci: .+\n {2}next: .+\n$/);
     expect(ran.code).toBe(2);
     expect(ran.out).toBe('');
-    expect(broker.core.calls).toEqual([]);
+    // A slug that the catalogue does not have may be a reviewed vendor command: only the broker knows those.
+    expect(broker.core.calls.filter(({ method }) => method !== 'commands')).toEqual([]);
   });
 
   it('cci alone prints its help on stderr', async () => {

@@ -12,9 +12,17 @@ const LEAVES = [
   'can',
   'lockdown raise',
   'taint',
+  'taint acknowledge',
+  'topology show',
+  'topology accept',
+  'policy check',
+  'policy test',
+  'policy explain',
   'audit tail',
   'audit show',
   'audit verify',
+  'audit key',
+  'audit schema',
   'emulate',
   'completion',
 ];
@@ -60,7 +68,7 @@ describe('completion', () => {
     ],
     [
       ['audit', ''],
-      ['show', 'tail', 'verify'],
+      ['key', 'schema', 'show', 'tail', 'verify'],
     ],
     [
       ['lockdown', 'raise', ''],
@@ -72,6 +80,7 @@ describe('completion', () => {
     ],
     [['run', 'bind'], ['bind-vppb']],
     [['can', 'ra'], ['raw']],
+    [['policy', 'explain', 'bind'], ['bind-vppb']],
     [
       ['run', 'bind-vppb', '--v'],
       ['--vcs-id', '--via', '--vppb-id'],

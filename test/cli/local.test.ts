@@ -3,7 +3,6 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openJournal, systemJournalClock } from '../../src/broker/journal/index.ts';
 import { cli } from '../support/command-line.ts';
 
 let directory = '';
@@ -87,66 +86,6 @@ describe('cci token issue', () => {
     const ran = await issue('--config', file, '--tenant', 'acme', '--subject', 'a');
     expect(ran.code).toBe(1);
     expect(ran.err).toContain('bad.yaml:1');
-  });
-});
-
-describe('cci audit', () => {
-  const audit = (...words: string[]) => cli(['audit', ...words, '--journal', join(directory, 'journal')]);
-
-  async function write(count: number): Promise<void> {
-    const journal = await openJournal({ directory: join(directory, 'journal'), clock: systemJournalClock });
-    for (let i = 0; i < count; i++) {
-      const requestId = `request-${i}`;
-      await journal.append(
-        'decision',
-        { requestId, principal: 'user:x#\u001b[2Jeve', command: 'identify', verdict: 'deny', outward: 'EPERM' },
-        { durable: true },
-      );
-    }
-    await journal.close();
-  }
-
-  it('tail shows the last records, verify says that the chain is whole, show finds a request', async () => {
-    await write(5);
-    const tail = await audit('tail', '--lines', '2');
-    expect(tail.code).toBe(0);
-    const lines = tail.out.trimEnd().split('\n');
-    expect(lines).toHaveLength(3);
-    expect(lines[0]).toMatch(/^SEQ +AT +KIND +BY/);
-    expect(lines[2]).toMatch(/^ *5 +\S+ +decision +user:x#\\u\{1b\}\[2Jeve +identify +- +deny +EPERM +- +request-4$/);
-    const json = (await audit('tail', '-n', '3', '--json')).out
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(json.map(({ seq }) => seq)).toEqual([3, 4, 5]);
-    expect((await audit('show', 'request-2')).out).toContain('requestId  request-2\n');
-    expect(JSON.parse((await audit('show', 'request-2', '--json')).out)).toMatchObject([{ requestId: 'request-2' }]);
-    const verified = await audit('verify');
-    expect(verified.code).toBe(0);
-    expect(verified.out).toMatch(/^intact: 5 records, one unbroken chain\nlast record 5, /);
-    expect(verified.err).toContain('not signed');
-  });
-
-  it('verify ends with 1 and names the line when a record was changed', async () => {
-    await write(4);
-    const { readdir } = await import('node:fs/promises');
-    const name = (await readdir(join(directory, 'journal'))).find((file) => file.endsWith('.jsonl')) ?? '';
-    const file = join(directory, 'journal', name);
-    await writeFile(file, (await readFile(file, 'utf8')).replace('request-1', 'request-9'));
-    const ran = await audit('verify');
-    expect(ran.code).toBe(1);
-    expect(ran.out).toMatch(/^damaged: .+\n {2}line 2: /);
-    expect(JSON.parse((await audit('verify', '--json')).out)).toMatchObject({ intact: false, problemCount: 1 });
-  });
-
-  it('says what is missing where there is no journal or no such request', async () => {
-    for (const words of [['tail'], ['verify'], ['show', 'x']]) {
-      const ran = await audit(...words);
-      expect(ran).toMatchObject({ code: 1, out: '' });
-      expect(ran.err).toMatch(/^cci: journal .+\n {2}next: /);
-    }
-    await write(1);
-    expect((await audit('show', 'nobody')).err).toContain('has no request `nobody`');
   });
 });
 

@@ -74,6 +74,7 @@ describe('text from the server is never obeyed by a terminal', () => {
         expiresAtMs: Number.MAX_VALUE,
         owns: [HOSTILE],
         roles: [HOSTILE],
+        limits: { weight: 1, concurrent: { limit: 256, used: 0 } },
       },
     }),
     switches: async () => ({

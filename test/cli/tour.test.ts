@@ -113,5 +113,5 @@ it('the journal has all of it, in one chain', async () => {
   const bind = records.find(({ kind, command }) => kind === 'intent' && command === 'bind-vppb');
   expect(bind).toMatchObject({ tenant: 'acme', verdict: 'allow' });
   const shown = await cli(words(`audit show ${bind.requestId} --state-directory ${state}`));
-  expect(shown.out).toContain('outcome');
+  expect(shown.out).toContain('done: 0001h');
 });

@@ -38,6 +38,8 @@ export interface Ids {
   readonly vppbOf: (dice: Dice, vcs: number) => number;
   /** A bind of what is the tenant's own and free at the start; undefined where there is none. */
   readonly bindable: (dice: Dice) => Uint8Array | undefined;
+  /** A capacity tag: mostly one of a few of the tenant's own, now and then one of another's, or none. */
+  readonly tag: (dice: Dice) => Uint8Array;
   /** A port and an LD that go together, or a port alone. */
   readonly place: (dice: Dice) => { readonly port: number; readonly ld: number | undefined };
 }
@@ -74,12 +76,23 @@ export function idsOf(world: World, tenant: string): Ids {
     vppbOf: (dice, vcs) =>
       dice.int(0, (world.vcss.find(({ id }) => id === vcs)?.vppbs ?? 2) - (dice.chance(0.1) ? 0 : 1)),
     bindable: (dice) => bindable(dice, world, tenant),
+    tag: (dice) => {
+      const roll = dice.unit();
+      return roll < 0.1 ? new Uint8Array(16) : tagOf(roll < 0.8 ? tenant : dice.pick(world.tenants), dice.int(0, 2));
+    },
     place: (dice) => {
       const id = port(dice);
       const found = world.ports.find((candidate) => candidate.id === id);
       return { port: id, ld: found?.device?.kind === 'mld' ? ldOf(dice, id) : undefined };
     },
   };
+}
+
+/** The tags that a tenant calls his own: what he adds capacity by, whatever became of it. */
+export function tagOf(tenant: string, number: number): Uint8Array {
+  const tag = new Uint8Array(16).fill(0xa0 + number);
+  tag.set(new TextEncoder().encode(tenant.slice(0, 8)));
+  return tag;
 }
 
 function bindable(dice: Dice, world: World, tenant: string): Uint8Array | undefined {
@@ -254,6 +267,7 @@ const ON_SWITCH = [0x5100, 0x5101, 0x5101, 0x5102, 0x5103, 0x5106, 0x5107, 0x520
 const MORE_ON_SWITCH = [0x5202, 0x5203, 0x5301, 0x5302, 0x0001, 0x0002, 0x0003, 0x0004, 0x0005, 0x0100, 0x0400, 0x0401];
 const ON_DEVICE = [0x5400, 0x5401, 0x5402, 0x5403, 0x5404, 0x5405, 0x5406, 0x5407, 0x5408, 0x5409, 0x5500, 0x5501];
 const MORE_ON_DEVICE = [0x0001, 0x0400, 0x0401, 0x4000, 0x4100, 0x4102, 0x4400, 0x5600, 0x5601, 0x5602, 0x5603, 0x5604];
+const ABOUT_CAPACITY = [0x5601, 0x5603, 0x5604, 0x5604, 0x5605, 0x5606, 0x5607, 0x5608, 0x5608];
 const ON_LD = [0x0001, 0x0400, 0x0401, 0x4000, 0x4100, 0x4102, 0x4103, 0x4200, 0x4300, 0x4301, 0x4400, 0x4700, 0x0200];
 
 function makeOpcode(dice: Dice, place: Place): number {
@@ -261,7 +275,7 @@ function makeOpcode(dice: Dice, place: Place): number {
   if (roll > 0.97) return dice.chance(0.5) ? dice.int(0xc000, 0xffff) : dice.int(1, 0xffff);
   if (roll > 0.85) return dice.pick(catalogue).opcode;
   if (place.kind === 'switch') return dice.pick([...ON_SWITCH, ...MORE_ON_SWITCH]);
-  return dice.pick(place.kind === 'ld' ? ON_LD : [...ON_DEVICE, ...MORE_ON_DEVICE]);
+  return dice.pick(place.kind === 'ld' ? ON_LD : [...ON_DEVICE, ...MORE_ON_DEVICE, ...ABOUT_CAPACITY]);
 }
 
 const CEL = uuidBytes(CEL_UUID) ?? new Uint8Array(16);
@@ -335,9 +349,37 @@ export function makePayload(dice: Dice, opcode: number, ids: Ids, place: Place):
     }
     case 0x5501:
       return Uint8Array.of(0, dice.int(1, 2));
+    case 0x5601:
+      return Uint8Array.of(ids.ldOf(dice, here) & 0xff, 0, dice.int(1, 8), dice.int(0, 1));
+    case 0x5603:
+      return Uint8Array.of(ids.ldOf(dice, here) & 0xff, 0, 0, 0, dice.int(1, 9), 0, 0, 0, dice.int(0, 2), 0, 0, 0);
+    case 0x5604:
+      return capacityAdd(dice, ids, here);
+    case 0x5605: {
+      const flags = dice.pick([0, 0, 0x10, 1]);
+      const head = Uint8Array.of(ids.ldOf(dice, here) & 0xff, 0, flags, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+      const tail = flags === 1 ? joinBytes([Uint8Array.of(1, 0, 0, 0), new Uint8Array(40)]) : new Uint8Array(0);
+      return joinBytes([head, ids.tag(dice), tail]);
+    }
+    case 0x5606:
+    case 0x5607:
+      return ids.tag(dice);
+    case 0x5608:
+      return Uint8Array.of(dice.int(0, 3), 0, 0, 0, dice.int(1, 9), 0, 0, 0);
     default:
       return plainPayload(dice, opcode);
   }
+}
+
+/** 256 MiB for a host: free, contiguous, at a place, or access to what a tag names. */
+function capacityAdd(dice: Dice, ids: Ids, port: number): Uint8Array {
+  const policy = dice.pick([0, 0, 0, 1, 2, 3]);
+  const length = Uint8Array.of(0, 0, 0, 0x10, 0, 0, 0, 0);
+  const head = Uint8Array.of(ids.ldOf(dice, port) & 0xff, 0, policy, dice.int(0, 1));
+  const tag = ids.tag(dice);
+  if (policy !== 2) return joinBytes([head, length, tag]);
+  const extent = joinBytes([new Uint8Array(8), length, ids.tag(dice), new Uint8Array(8)]);
+  return joinBytes([head, length, tag, Uint8Array.of(1, 0, 0, 0), extent]);
 }
 
 function plainPayload(dice: Dice, opcode: number): Uint8Array {

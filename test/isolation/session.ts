@@ -89,6 +89,8 @@ export class Session implements AsyncDisposable {
   readonly breaches: Breach[] = [];
   readonly tally = newTally();
   #sent: Sent[] = [];
+  /** Whose each tag is: his in whose turn it first was there. */
+  readonly #tags = new Map<string, string>();
   readonly #devices: ReadonlyMap<number, number>;
   readonly #credentials = new Map<string, Promise<Credential>>();
 
@@ -112,7 +114,7 @@ export class Session implements AsyncDisposable {
       (opcode, payload) => this.broker.device.emulator.execute(opcode, payload),
       this.world.vcss.map(({ id }) => id),
     );
-    return { devices: this.#devices, bindings };
+    return { devices: this.#devices, bindings, tags: new Map(this.#tags) };
   }
 
   credential(tenant: string): Promise<Credential> {
@@ -135,7 +137,24 @@ export class Session implements AsyncDisposable {
         : walk(attempt.outer.opcode, attempt.outer.payload);
     this.#judgeReach(tenant, attempt, asked);
     this.#judgeReply(tenant, attempt, asked, result, before);
+    this.#noteTags(tenant);
     return result;
+  }
+
+  /** Tags that are on the devices now, read past the broker. */
+  #noteTags(tenant: string): void {
+    const there = new Set<string>();
+    for (const { id, device } of this.world.ports) {
+      if (device?.dynamic !== true) continue;
+      const list = Uint8Array.of(id, 0, 20, 0, 0, 1, 0, 0x08, 0x56, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0);
+      const { payload } = this.broker.device.emulator.execute(0x5300, list);
+      for (let at = 4 + 12 + 16; at + 84 <= payload.length; at += 84) {
+        const hex = Array.from(payload.subarray(at, at + 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
+        there.add(`${id}/${hex}`);
+      }
+    }
+    for (const key of this.#tags.keys()) if (!there.has(key)) this.#tags.delete(key);
+    for (const key of there) if (!this.#tags.has(key)) this.#tags.set(key, tenant);
   }
 
   #judgeReach(tenant: string, attempt: Attempt, asked: Terminal): void {

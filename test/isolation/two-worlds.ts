@@ -1,5 +1,5 @@
 import type { CommandAnswer, CoreResult } from '../../src/broker/core-api.ts';
-import { toHex } from '../../src/cci/index.ts';
+import { CEL_UUID, toHex } from '../../src/cci/index.ts';
 import { mayReach } from '../support/oracle.ts';
 import { type Attempt, makeAttempt } from './commands.ts';
 import { Dice } from './seeded.ts';
@@ -108,6 +108,13 @@ const EXHAUSTIBLE = /540[27]|set-ld-allocations|set-qos-allocated-bw|005[0-9a-f]
 /** Time is the broker's own. */
 const TIME = new Set([0x0300]);
 
+/** An add by a tag that another tenant may have by now: the signal "tag taken". */
+function namesOthersTag(world: World, tenant: string, { label, outer }: Attempt): boolean {
+  const texts = [label, toHex(outer?.payload ?? new Uint8Array(0))];
+  const others = world.tenants.filter((name) => name !== tenant).map((name) => toHex(new TextEncoder().encode(name)));
+  return others.some((name) => texts.some((text) => text.includes(name)));
+}
+
 export interface Difference {
   readonly attempt: string;
   readonly here: string;
@@ -136,12 +143,17 @@ export async function compareWorlds(
   for (let turn = 0; turn < commands; turn++) {
     const attempt = makeAttempt(dice, world, tenant);
     if (EXHAUSTIBLE.test(attempt.label) || TIME.has(attempt.outer?.opcode ?? 0)) continue;
+    if (namesOthersTag(world, tenant, attempt)) continue;
     await stir(there, dice, others);
     const answers = [await look(here, tenant, attempt), await look(there, tenant, attempt)] as const;
     compared++;
     if (answers[0].ok) answered++;
     if (answers[0].text !== answers[1].text) {
-      differences.push({ attempt: attempt.label, here: answers[0].text, there: answers[1].text });
+      // The lines that differ: the rest of an answer says nothing about why.
+      const [here, there] = answers.map(({ text }) => text.split('\n'));
+      const only = (mine: readonly string[] = [], other: readonly string[] = []): string =>
+        mine.filter((line, i) => line !== other[i]).join('\n');
+      differences.push({ attempt: attempt.label, here: only(here, there), there: only(there, here) });
     }
   }
   return { differences, answered, compared };
@@ -168,9 +180,25 @@ async function look(
     await session.broker.core.whoami(caller),
     await session.broker.core.switches(caller),
     await session.broker.core.commands(caller, 'sw0'),
+    await session.broker.core.topology(caller, 'sw0'),
+    await session.broker.core.posture(caller),
+    // His own background work, what he may run, and his own logs.
+    await session.broker.submit(caller, { kind: 'named', command: 'background-operation-status' }),
+    await session.broker.submit(caller, { kind: 'named', command: 'get-supported-logs' }),
+    await session.broker.submit(caller, {
+      kind: 'named',
+      command: 'get-log',
+      params: { log_identifier: CEL_UUID, offset: 0, length: 64 },
+    }),
   ];
-  return { ok: answer.ok, text: [can, answer, ...views].map((part) => plain(part)).join('\n') };
+  const operations = await session.broker.core.operations(caller, 'sw0');
+  const parts = [can, answer, ...views].map((part) => plain(part));
+  // Of his own background work and taints, everything but when and under which id.
+  const own = [plain(operations, ...WHEN), plain(await session.broker.core.taint(caller), ...WHEN)];
+  return { ok: answer.ok, text: [...parts, ...own].join('\n') };
 }
+
+const WHEN = ['id', 'startedAtMs', 'endedAtMs', 'atMs', 'record'];
 
 /** An answer as text, without what names the request or the moment. */
 export function plain(answer: CoreResult<unknown> | CoreResult<CommandAnswer>, ...without: readonly string[]): string {

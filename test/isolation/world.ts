@@ -81,7 +81,9 @@ function makePort(
   const lds = kind === 'mld' ? dice.int(1, 16) : 0;
   const sizes = Array.from({ length: lds }, () => dice.int(1, 4));
   const device: WorldDevice | undefined =
-    kind === undefined ? undefined : { kind, serial, lds, sizes, dynamic: kind === 'sld' && dice.chance(0.25) };
+    kind === undefined
+      ? undefined
+      : { kind, serial, lds, sizes, dynamic: kind === 'sld' ? dice.chance(0.25) : id % 2 === 0 };
   const listedLds = dice.chance(0.06) ? undefined : dice.chance(0.85) ? lds : dice.int(0, 16);
   const split = (listedLds ?? 0) > 0 && dice.chance(0.75);
   const ldOwners = split ? Array.from({ length: listedLds ?? 0 }, anyOwner) : [];
@@ -177,7 +179,12 @@ export function topologyYaml(world: World): string {
       device.kind === 'mld'
         ? `capacity: 64GiB, lds: ${device.lds}, allocations: [${device.sizes.map((size) => `${size}GiB`).join(', ')}]`
         : 'capacity: 16GiB, persistent: 4GiB';
-    const dynamic = device.dynamic ? ', dynamic_capacity: { hosts: 2, regions: [{ size: 4GiB }] }' : '';
+    // Far more than a test asks for: what is left tells of others, and that signal is another test's.
+    const hosts = Math.max(2, device.lds);
+    const regions = '[{ size: 512GiB }, { size: 512GiB, sharable: true }]';
+    const dynamic = device.dynamic
+      ? `, dynamic_capacity: { hosts: ${hosts}, regions: ${regions}, extents: 4096, tags: 4096 }`
+      : '';
     lines.push(`  device-${id}: { kind: ${device.kind}, serial: ${hex(device.serial)}, ${own}${dynamic} }`);
   }
   lines.push('ports:');

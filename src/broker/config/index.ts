@@ -1,3 +1,6 @@
+export type { SinkSettings } from './journal-schema.ts';
+export type { JournalSettings } from './journal-settings.ts';
+export type { ListenerConfig } from './listener-schema.ts';
 export {
   type BrokerConfig,
   type ConfigResult,

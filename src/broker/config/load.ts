@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { type FileProblem, type LocatedFile, parseYaml } from '../../yaml/index.ts';
-import { type BrokerConfigFile, BrokerConfigSchema } from './schema.ts';
+import type { CommandLimits, QuotaSettings, TenantQuota } from '../quota/index.ts';
+import { type JournalSettings, journalContradictions, journalSettings } from './journal-settings.ts';
+import { type ListenerConfig, listenerContradictions, upstreamContradictions } from './listener-schema.ts';
+import { type BrokerConfigFile, BrokerConfigSchema, type QuotaFile } from './schema.ts';
 
 /** A checked configuration with absolute paths and every default written out. */
 export interface BrokerConfig {
@@ -10,10 +13,16 @@ export interface BrokerConfig {
   readonly profile: 'host' | 'bmc';
   readonly production: boolean;
   readonly http: { readonly host: string; readonly port: number };
+  /** Doors besides HTTP; paths are absolute. */
+  readonly listeners: readonly ListenerConfig[];
   readonly stateDirectory: string;
   readonly fabric: string;
   readonly policyDirectory: string;
   readonly discloseReasons: 'own' | 'none';
+  readonly policyReload: 'watch' | 'manual';
+  readonly crosscheck: 'off' | 'sampled';
+  /** A candidate policy that decides beside the one in force, for these tenants. */
+  readonly shadow?: { readonly directory: string; readonly tenants: readonly string[] };
   readonly issuers: BrokerConfigFile['issuers'];
   readonly lockdown: {
     readonly level: 'none' | 'integrity' | 'confidentiality';
@@ -23,7 +32,22 @@ export interface BrokerConfig {
   readonly rawCommands: 'off' | 'taints-this-switch';
   readonly rawAllowAll: boolean;
   readonly mirrorKernelTaint: boolean;
-  readonly limits: { readonly queue: number; readonly perTenant: number; readonly commandTimeoutMs: number };
+  readonly limits: {
+    readonly queue: number;
+    readonly queuePerTenant: number;
+    readonly perTenant: number;
+    readonly commandTimeoutMs: number;
+    readonly waitMs: number;
+    readonly unbindWaitMs: number;
+  };
+  readonly quotas: QuotaSettings;
+  /** Shares of the tenants whose weight is not 1. */
+  readonly weights: ReadonlyMap<string, number>;
+  /** Tenants that the file names; the fabric file has to have them. */
+  readonly tenantsNamed: readonly string[];
+  readonly topology: { readonly rereadMs: number };
+  readonly events: { readonly pollMs: number; readonly keep: number; readonly components: boolean };
+  readonly journal: JournalSettings;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly switches: ReadonlyMap<string, SwitchSettings>;
 }
@@ -94,7 +118,32 @@ function contradictions({ content, problemAt }: LocatedFile<BrokerConfigFile>): 
   if (content.profile === 'host' && content.raw_commands === 'taints-this-switch') {
     problems.push(problemAt(['raw_commands'], 'raw commands need profile `bmc`: profile `host` never passes one'));
   }
+  problems.push(
+    ...quotaContradictions(content.limits?.quota, (path) => problemAt(['limits', 'quota', ...path.at], path.text)),
+  );
+  for (const [name, { quota }] of Object.entries(content.tenants ?? {})) {
+    problems.push(
+      ...quotaContradictions(quota, (path) => problemAt(['tenants', name, 'quota', ...path.at], path.text)),
+    );
+  }
+  const { directory, shadow } = content.policy;
+  if (shadow !== undefined && resolve('/', shadow.directory) === resolve('/', directory)) {
+    problems.push(
+      problemAt(['policy', 'shadow', 'directory'], 'the candidate is the policy in force: name another directory'),
+    );
+  }
+  for (const { place, message } of journalContradictions(content.journal)) {
+    problems.push(problemAt(['journal', ...place], message));
+  }
+  const names = Object.keys(content.switches);
+  for (const { place, message } of listenerContradictions(content.listeners ?? [], names, isLoopback)) {
+    problems.push(problemAt(['listeners', ...place], message));
+  }
   for (const [name, settings] of Object.entries(content.switches)) {
+    const { backend } = settings;
+    for (const { place, message } of backend.kind === 'mctp-tcp' ? upstreamContradictions(backend, isLoopback) : []) {
+      problems.push(problemAt(['switches', name, 'backend', ...place], message));
+    }
     const seen = new Set<string>();
     settings.never_send?.forEach((row, i) => {
       if (seen.has(row.opcode)) {
@@ -106,6 +155,55 @@ function contradictions({ content, problemAt }: LocatedFile<BrokerConfigFile>): 
   return problems;
 }
 
+function quotaContradictions(
+  quota: QuotaFile | undefined,
+  problem: (found: { readonly at: readonly string[]; readonly text: string }) => FileProblem,
+): readonly FileProblem[] {
+  const parts = [{ at: [] as string[], limits: quota }];
+  for (const [name, limits] of Object.entries(quota?.classes ?? {})) parts.push({ at: ['classes', name], limits });
+  return parts
+    .filter(({ limits }) => limits?.burst !== undefined && limits.commands_per_second === undefined)
+    .map(({ at }) =>
+      problem({ at: [...at, 'burst'], text: '`burst` means nothing without `commands_per_second` beside it' }),
+    );
+}
+
+function tenantSettings(content: BrokerConfigFile): Pick<BrokerConfig, 'quotas' | 'weights' | 'tenantsNamed'> {
+  const tenants = Object.entries(content.tenants ?? {});
+  return {
+    quotas: {
+      general: quotaOf(content.limits?.quota),
+      concurrent: content.limits?.per_tenant ?? 256,
+      tenants: new Map(
+        tenants.flatMap(([name, { quota }]) => (quota === undefined ? [] : [[name, quotaOf(quota)] as const])),
+      ),
+    },
+    weights: new Map(tenants.flatMap(([name, { weight }]) => (weight === undefined ? [] : [[name, weight] as const]))),
+    tenantsNamed: tenants.map(([name]) => name),
+  };
+}
+
+function quotaOf(file: QuotaFile | undefined): TenantQuota {
+  const { background, bytes_per_second: bytesPerSecond, classes } = file ?? {};
+  return {
+    ...limitsOf(file),
+    ...(background === undefined ? {} : { background }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    ...(classes === undefined
+      ? {}
+      : { classes: Object.fromEntries(Object.entries(classes).map(([name, limits]) => [name, limitsOf(limits)])) }),
+  };
+}
+
+function limitsOf(file: Pick<QuotaFile, 'commands_per_second' | 'burst' | 'concurrent'> | undefined): CommandLimits {
+  const { commands_per_second: commandsPerSecond, burst, concurrent } = file ?? {};
+  return {
+    ...(commandsPerSecond === undefined ? {} : { commandsPerSecond }),
+    ...(burst === undefined ? {} : { burst }),
+    ...(concurrent === undefined ? {} : { concurrent }),
+  };
+}
+
 function complete(content: BrokerConfigFile, file: string): BrokerConfig {
   const here = dirname(file);
   const path = (relative: string): string => resolve(here, relative);
@@ -114,10 +212,17 @@ function complete(content: BrokerConfigFile, file: string): BrokerConfig {
     profile: content.profile,
     production: content.production ?? false,
     http: content.http,
+    listeners: (content.listeners ?? []).map((one) => ({ ...one, token_file: path(one.token_file) })),
     stateDirectory: path(content.state_directory),
     fabric: path(content.fabric),
     policyDirectory: path(content.policy.directory),
     discloseReasons: content.policy.disclose_reasons ?? 'own',
+    // In production a change comes into force when somebody says so, and the record names him.
+    policyReload: content.policy.reload ?? (content.production === true ? 'manual' : 'watch'),
+    crosscheck: content.policy.crosscheck ?? 'sampled',
+    ...(content.policy.shadow === undefined
+      ? {}
+      : { shadow: { directory: path(content.policy.shadow.directory), tenants: content.policy.shadow.tenants } }),
     issuers: content.issuers.map((issuer) => withAbsolutePaths(issuer, path)),
     lockdown: {
       level: content.lockdown?.level ?? 'none',
@@ -129,9 +234,20 @@ function complete(content: BrokerConfigFile, file: string): BrokerConfig {
     mirrorKernelTaint: content.mirror_kernel_taint ?? false,
     limits: {
       queue: content.limits?.queue ?? 1024,
+      queuePerTenant: content.limits?.queue_per_tenant ?? 256,
       perTenant: content.limits?.per_tenant ?? 256,
       commandTimeoutMs: content.limits?.command_timeout_ms ?? 2000,
+      waitMs: content.limits?.wait_ms ?? 10_000,
+      unbindWaitMs: content.limits?.unbind_wait_ms ?? 600_000,
     },
+    ...tenantSettings(content),
+    topology: { rereadMs: content.topology?.reread_ms ?? 5000 },
+    events: {
+      pollMs: content.events?.poll_ms ?? 1000,
+      keep: content.events?.keep ?? 1000,
+      components: content.events?.components ?? false,
+    },
+    journal: journalSettings(content.journal, path),
     logLevel: content.log?.level ?? 'info',
     switches: new Map(
       Object.entries(content.switches).map(([name, settings]) => [
@@ -163,6 +279,7 @@ function backendWithAbsolutePaths(
   path: (relative: string) => string,
 ): SwitchSettings['backend'] {
   if (backend.kind === 'emulator') return { ...backend, topology: path(backend.topology) };
+  if (backend.kind === 'mctp-tcp') return backend;
   return 'socket' in backend.qtest
     ? { ...backend, qtest: { ...backend.qtest, socket: path(backend.qtest.socket) } }
     : backend;

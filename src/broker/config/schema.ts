@@ -1,6 +1,9 @@
 import Type, { type Static } from 'typebox';
 import { QtestOptions } from '../../backend/mailbox/index.ts';
+import { MctpTcpOptions } from '../../backend/mctp-tcp/index.ts';
 import { IssuerConfig } from '../auth/index.ts';
+import { JournalSchema } from './journal-schema.ts';
+import { ListenersSchema } from './listener-schema.ts';
 
 /**
  * The broker's configuration file. Relative paths in it are relative to the file itself. Unknown keys are errors: a
@@ -25,9 +28,14 @@ const QtestBackend = Type.Object(
   { ...closed, description: "QEMU's emulated Switch Mailbox CCI through its qtest socket" },
 );
 
+const MctpTcpBackend = Type.Object(
+  { kind: Type.Literal('mctp-tcp'), ...MctpTcpOptions.properties },
+  { ...closed, description: 'A switch or emulator over MCTP/TCP, whose fabric manager the broker is' },
+);
+
 const Switch = Type.Object(
   {
-    backend: Type.Union([EmulatorBackend, QtestBackend]),
+    backend: Type.Union([EmulatorBackend, QtestBackend, MctpTcpBackend]),
     cci: Type.Optional(
       words(
         ['fm-interface', 'host-mailbox'],
@@ -54,6 +62,42 @@ const Switch = Type.Object(
   closed,
 );
 
+const commandLimits = {
+  commands_per_second: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1_000_000 })),
+  burst: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'Commands at once after a quiet time; as many as in one second if not given',
+    }),
+  ),
+  concurrent: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description: 'Commands under way at once' })),
+};
+
+const Quota = Type.Object(
+  {
+    ...commandLimits,
+    background: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1000, description: 'Operations that run in the background' }),
+    ),
+    bytes_per_second: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 2 ** 40, description: 'Payload bytes of commands and replies' }),
+    ),
+    classes: Type.Optional(
+      Type.Object(
+        {
+          allowlisted: Type.Optional(Type.Object(commandLimits, closed)),
+          audited: Type.Optional(Type.Object(commandLimits, closed)),
+          raw: Type.Optional(Type.Object(commandLimits, closed)),
+        },
+        { ...closed, description: 'Further limits for the commands of one class' },
+      ),
+    ),
+  },
+  { ...closed, description: 'What is not named is not limited' },
+);
+export type QuotaFile = Static<typeof Quota>;
+
 export const BrokerConfigSchema = Type.Object(
   {
     profile: words(['host', 'bmc'], 'host: machine shared by tenants; bmc: controller that owns the fabric', 'host'),
@@ -67,6 +111,7 @@ export const BrokerConfigSchema = Type.Object(
       },
       closed,
     ),
+    listeners: Type.Optional(ListenersSchema),
     state_directory: Type.String({ minLength: 1, description: 'Journal, taint and the development issuer live here' }),
     fabric: Type.String({ minLength: 1, description: 'Tenants and what each owns' }),
     policy: Type.Object(
@@ -74,6 +119,37 @@ export const BrokerConfigSchema = Type.Object(
         directory: Type.String({ minLength: 1 }),
         disclose_reasons: Type.Optional(
           words(['own', 'none'], "own: reasons are shown where every resource named is the caller's", 'own'),
+        ),
+        reload: Type.Optional(
+          words(
+            ['watch', 'manual'],
+            'watch: a change of the files comes into force by itself; manual (default with production): SIGHUP or the API',
+            'watch',
+          ),
+        ),
+        crosscheck: Type.Optional(
+          words(
+            ['off', 'sampled'],
+            'sampled: now and then the full, unindexed engine takes a decision as well, and a difference is an alarm',
+            'sampled',
+          ),
+        ),
+        shadow: Type.Optional(
+          Type.Object(
+            {
+              directory: Type.String({ minLength: 1, description: 'Policy directory of the candidate' }),
+              tenants: Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,62}$' }), {
+                minItems: 1,
+                uniqueItems: true,
+                description: 'Whose decisions are taken under the candidate as well',
+              }),
+            },
+            {
+              ...closed,
+              description:
+                'A candidate policy: where it differs from the one in force is recorded, nothing else changes',
+            },
+          ),
         ),
       },
       closed,
@@ -107,7 +183,34 @@ export const BrokerConfigSchema = Type.Object(
     limits: Type.Optional(
       Type.Object(
         {
-          queue: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000, default: 1024 })),
+          queue: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 100_000,
+              default: 1024,
+              description: 'Commands that wait for one switch; everybody keeps room for his part of it',
+            }),
+          ),
+          queue_per_tenant: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 100_000, default: 256, description: 'Of these, of one tenant' }),
+          ),
+          wait_ms: Type.Optional(
+            Type.Integer({
+              minimum: 10,
+              maximum: 600_000,
+              default: 10_000,
+              description: 'How long a command waits for its turn that names no deadline of its own',
+            }),
+          ),
+          unbind_wait_ms: Type.Optional(
+            Type.Integer({
+              minimum: 100,
+              maximum: 86_400_000,
+              default: 600_000,
+              description: 'How long an unbind may wait for its host before the operators are told',
+            }),
+          ),
+          quota: Type.Optional(Quota),
           per_tenant: Type.Optional(
             Type.Integer({ minimum: 1, maximum: 10_000, default: 256, description: 'Commands of one tenant at once' }),
           ),
@@ -116,6 +219,58 @@ export const BrokerConfigSchema = Type.Object(
         closed,
       ),
     ),
+    topology: Type.Optional(
+      Type.Object(
+        {
+          reread_ms: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 3_600_000,
+              default: 5000,
+              description: 'Pause between two readings of ports and bindings that nobody asked for; 0: none',
+            }),
+          ),
+        },
+        closed,
+      ),
+    ),
+    tenants: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[a-z][a-z0-9-]{0,62}$' }),
+        Type.Object(
+          {
+            weight: Type.Optional(
+              Type.Integer({ minimum: 1, maximum: 1000, default: 1, description: 'Share of the turns with a switch' }),
+            ),
+            quota: Type.Optional(Quota),
+          },
+          closed,
+        ),
+        { description: 'What differs for single tenants of the fabric file' },
+      ),
+    ),
+    events: Type.Optional(
+      Type.Object(
+        {
+          poll_ms: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 3_600_000,
+              default: 1000,
+              description: 'Pause between two looks at the event logs of the switches; 0: they are left alone',
+            }),
+          ),
+          keep: Type.Optional(
+            Type.Integer({ minimum: 16, maximum: 100_000, default: 1000, description: 'Events kept for each tenant' }),
+          ),
+          components: Type.Optional(
+            Type.Boolean({ default: false, description: 'Drain the logs of the devices behind the ports as well' }),
+          ),
+        },
+        closed,
+      ),
+    ),
+    journal: Type.Optional(JournalSchema),
     log: Type.Optional(
       Type.Object(
         { level: Type.Optional(words(['debug', 'info', 'warn', 'error', 'silent'], 'Operational log', 'info')) },

@@ -15,7 +15,7 @@ export async function authenticate(
 ): Promise<Result<Principal, Refusal>> {
   const result = await services.authenticator.authenticate(credential.token);
   if (result.ok) return ok(result.value);
-  record(services, request, result.error);
+  await record(services, request, result.error);
   return err({ code: 'EAUTH', detail: result.error.sentence, returnCode: RC.invalidInput });
 }
 
@@ -26,7 +26,7 @@ interface Flood {
 }
 const floods = new WeakMap<Services, Flood>();
 
-function record(services: Services, request: Request, refusal: AuthRefusal): void {
+async function record(services: Services, request: Request, refusal: AuthRefusal): Promise<void> {
   const flood = floods.get(services) ?? { second: 0, recorded: 0, skipped: 0 };
   floods.set(services, flood);
   const second = Math.floor(services.nowMs() / 1000);
@@ -45,7 +45,8 @@ function record(services: Services, request: Request, refusal: AuthRefusal): voi
     reason: refusal.cause,
     details: { detail: refusal.detail, ...(skipped === 0 ? {} : { unrecordedBefore: skipped }) },
   };
-  services.journal.append('authentication', body, { durable: false }).catch((error: unknown) => {
+  // The promise is kept by the journal: at once, or with strict durability when the record is on disk.
+  await services.journal.append('authentication', body, { durable: false }).catch((error: unknown) => {
     services.log.error({ requestId: request.id, err: error }, 'a refused token could not be recorded');
   });
 }

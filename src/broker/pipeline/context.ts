@@ -1,23 +1,40 @@
 import type { Logger } from 'pino';
-import type { Value } from '../../cci/index.ts';
+import type { CommandTable, Value } from '../../cci/index.ts';
 import type { Decision, Principal, Submission } from '../../policy/index.ts';
 import type { PostureRegister } from '../../taint/index.ts';
 import type { Authenticator, Revocations } from '../auth/index.ts';
+import type { JournalSettings } from '../config/index.ts';
 import type { DisclosedReason, ProblemCode } from '../core-api.ts';
+import type { Crosscheck } from '../crosscheck.ts';
 import type { Device } from '../device.ts';
+import type { SwitchEvents } from '../events/index.ts';
+import type { Pseudonyms } from '../filter/index.ts';
 import type { Journal } from '../journal/index.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { Operations } from '../operations.ts';
 import type { PolicyHolder } from '../policy-holder.ts';
+import type { Quotas, RefusalTally } from '../quota/index.ts';
+import type { Cancellation, Scheduler } from '../schedule/index.ts';
+import type { TagOwners } from '../tag-owners.ts';
 import type { SwitchTopology } from '../topology.ts';
+import type { WatchedFabric } from '../topology-open.ts';
+import type { Repeat } from './repeats.ts';
 
 /** One switch as the broker serves it. */
 export interface SwitchRuntime {
   readonly name: string;
   readonly device: Device;
   readonly topology: SwitchTopology;
+  /** What moves in it without the broker. */
+  readonly fabric: WatchedFabric;
   readonly posture: PostureRegister;
   readonly operations: Operations;
+  /** Its event logs, as each tenant has them. */
+  readonly events: SwitchEvents;
+  /** Who first added each capacity tag. */
+  readonly tags: TagOwners;
+  /** Names in place of others' serial numbers and tags under confidentiality (row L7). */
+  readonly pseudonyms: Pseudonyms;
 }
 
 /** What the stages work with. Built once at start; nothing in here knows HTTP. */
@@ -25,11 +42,19 @@ export interface Services {
   readonly authenticator: Authenticator;
   readonly revocations: Revocations;
   readonly policy: PolicyHolder;
+  /** Absent where the configuration switches it off. */
+  readonly crosscheck?: Crosscheck;
   readonly journal: Journal;
+  /** What records hold and when they are on disk; by effect and without payloads where nothing is said. */
+  readonly recording?: Pick<JournalSettings, 'durability' | 'payloads'>;
   readonly switches: ReadonlyMap<string, SwitchRuntime>;
   readonly metrics: BrokerMetrics;
   readonly log: Logger;
-  readonly limits: { readonly perTenant: number };
+  readonly quotas: Quotas;
+  readonly refusals: RefusalTally;
+  readonly weightOf: (tenant: string) => number;
+  /** Turns with this process's own time. */
+  readonly entrance: Scheduler;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }
@@ -44,6 +69,11 @@ export interface Refusal {
   readonly reasons?: readonly DisclosedReason[];
   readonly field?: string;
   readonly retryAfterMs?: number;
+  /**
+   * Which limit of quota or queue was reached. Refusals of this kind are many where there is one: beyond a few a second
+   * they are counted in the journal, not recorded one by one.
+   */
+  readonly limit?: string;
 }
 
 /** What every stage knows of the request. */
@@ -51,11 +81,16 @@ export interface Request {
   readonly id: string;
   readonly source: string;
   readonly startedMs: number;
+  /** When it has to be sent, on the clock of `performance.now()`; the configured time where it names none. */
+  readonly deadlineMs?: number;
+  readonly cancellation?: Cancellation;
 }
 
 /** A request after `decode`: what is wanted, in one form whatever its spelling was. */
 export interface Decoded {
   readonly submission: Submission;
+  /** The commands it was decoded by, those of the policy then in force: its bytes mean nothing by another row. */
+  readonly commands: CommandTable;
   /** Parameters as the caller gave them, decoded; absent where the opcode has no layout. */
   readonly asked: Value | undefined;
   /** The outer tag and whether tunnel layers are to be put around the reply again. */
@@ -70,4 +105,6 @@ export interface Decided {
   readonly runtime: SwitchRuntime;
   readonly decoded: Decoded;
   readonly decision: Decision;
+  /** What is kept of it, where the same was asked before. */
+  readonly repeat?: Repeat | undefined;
 }

@@ -1,15 +1,9 @@
-import { err, ok, type Result } from '../../cci/index.ts';
-import {
-  type Decision,
-  errnoTable,
-  FABRIC_TENANT,
-  type Principal,
-  type RawGate,
-  type ResourcePath,
-} from '../../policy/index.ts';
-import { canFilter } from '../filter/index.ts';
+import { err, ok, type Result, sameRow } from '../../cci/index.ts';
+import { type Decision, errnoTable, FABRIC_TENANT, type Principal, type RawGate } from '../../policy/index.ts';
+import { canFilter, ownsEnd } from '../filter/index.ts';
 import type { Decided, Decoded, Refusal, Request, Services, SwitchRuntime } from './context.ts';
 import { typedRow } from './decode.ts';
+import type { Repeat } from './repeats.ts';
 
 /** Reading a CEL can make a second look necessary, and the tunnels above it a third. */
 const LOOKS_MAX = 4;
@@ -78,7 +72,23 @@ export function look(
   decoded: Decoded,
   gate: RawGate = gateFor(services, runtime, principal, decoded),
 ): Decision {
-  return services.policy.current.decide(inputFor(runtime, principal, decoded), gate);
+  const input = inputFor(runtime, principal, decoded);
+  const decision = services.policy.current.decide(input, gate);
+  services.crosscheck?.observe(principal, decision, input.posture);
+  services.policy.shadow?.observe(input, gate, decision);
+  return decision;
+}
+
+/** A decision that still stands. The crosscheck may want to see it as well. */
+export function decideRepeat(
+  services: Services,
+  runtime: SwitchRuntime,
+  principal: Principal,
+  decoded: Decoded,
+  { decision }: Repeat,
+): Allowed {
+  services.crosscheck?.observe(principal, decision, runtime.posture.posture());
+  return { principal, runtime, decoded, decision };
 }
 
 /** What the raw gate says now. */
@@ -134,6 +144,7 @@ export function refusalOf(
   decoded: Decoded,
   decision: Decision,
 ): Refusal | undefined {
+  if (isOutdated(services, decoded)) return changedMeanwhile;
   if (decision.verdict === 'deny') return outwardRefusal(decision);
   return canBeAnswered(services, runtime, principal, decoded, decision)
     ? undefined
@@ -143,6 +154,23 @@ export function refusalOf(
         returnCode: errnoTable.ENOTTY.returnCode,
       };
 }
+
+/**
+ * INVARIANT: bytes made or read by one row are never judged, sent or answered by another. A reload may have changed what a
+ * vendor's opcode means since the command was decoded.
+ */
+function isOutdated({ policy }: Services, { commands, submission }: Decoded): boolean {
+  const now = policy.current.commands;
+  const { opcode } = submission.command;
+  return commands !== now && !sameRow(commands.rowByOpcode(opcode), now.rowByOpcode(opcode));
+}
+
+export const changedMeanwhile: Refusal = {
+  code: 'EAGAIN',
+  detail: 'what this was about has changed while it waited: ask again',
+  returnCode: errnoTable.EAGAIN.returnCode,
+  retryAfterMs: 0,
+};
 
 function outwardRefusal(decision: Decision): Refusal {
   const outward = decision.outward ?? {
@@ -166,20 +194,14 @@ function canBeAnswered(
   decoded: Decoded,
   decision: Decision,
 ): boolean {
-  const row = typedRow(decision.command.opcode);
+  const row = typedRow(decision.command.opcode, decoded.commands);
   const all = principal.tenant === FABRIC_TENANT;
-  const whole = ownsEnd(services, runtime, principal, decision);
+  const { tenant } = principal;
+  const { fabric } = services.policy.current;
+  const whole = ownsEnd({ tenant, fabric, switch: runtime.name, hops: decision.command.hops }, runtime.topology);
   // A reply without a layout cannot be filtered: it is for operators, or for who owns all it can speak of.
   if (row === undefined || decision.facts.class === 'raw') return all || (whole && decision.command.hops.length > 0);
+  // What the broker makes up for the caller is his own.
+  if (row.virtual !== undefined && decision.command.hops.length === 0) return true;
   return canFilter(row, decoded.asked ?? {}, all, whole);
-}
-
-/** Does everything at the end of the path belong to the caller? */
-function ownsEnd(services: Services, runtime: SwitchRuntime, principal: Principal, decision: Decision): boolean {
-  const { fabric } = services.policy.current;
-  const [port, below] = decision.command.hops;
-  if (port?.kind !== 'port') return false;
-  const path: ResourcePath = `/switches/${runtime.name}/ports/${port.port}`;
-  if (fabric.ownerOf(path) === principal.tenant) return true;
-  return below?.kind === 'ld' && fabric.ownerOf(`${path}/lds/${below.ld}`) === principal.tenant;
 }

@@ -1,5 +1,6 @@
 import {
   type CodecError,
+  type CommandTable,
   codecError,
   decodePayload,
   decodeRequestMessage,
@@ -16,8 +17,6 @@ import {
   RC,
   type Result,
   type RoutedCommand,
-  rowByOpcode,
-  rowBySlug,
   type TypedRow,
   type Value,
 } from '../../cci/index.ts';
@@ -27,23 +26,26 @@ import type { Decoded, Refusal } from './context.ts';
 /**
  * Stage 3: every spelling of a command becomes one form, with its path followed to the bottom of every tunnel. All
  * spellings go through the same bytes, so that none of them can say something the others cannot.
+ *
+ * @param commands those of the policy in force
  */
-export function decode(switchName: string, request: CommandRequest): Result<Decoded, Refusal> {
+export function decode(switchName: string, request: CommandRequest, commands: CommandTable): Result<Decoded, Refusal> {
   switch (request.kind) {
     case 'named':
-      return decodeNamed(switchName, request);
+      return decodeNamed(switchName, request, commands);
     case 'raw':
-      return decodeRaw(switchName, request);
+      return decodeRaw(switchName, request, commands);
     case 'message':
-      return decodeMessage(switchName, request.bytes);
+      return decodeMessage(switchName, request.bytes, commands);
   }
 }
 
 function decodeNamed(
   switchName: string,
   request: Extract<CommandRequest, { kind: 'named' }>,
+  commands: CommandTable,
 ): Result<Decoded, Refusal> {
-  const row = rowBySlug(request.command);
+  const row = commands.rowBySlug(request.command);
   if (row === undefined) return badParameter('command', `there is no command \`${printable(request.command)}\``);
   if (!isTyped(row)) {
     return badParameter(
@@ -56,25 +58,29 @@ function decodeNamed(
   const payload = encodePayload(row.request, params.value as never);
   if (!payload.ok) return badParameter(payload.error.field, `\`${payload.error.field}\` ${payload.error.message}`);
   const routed = route(request.via, row.opcode, payload.value);
-  return routed.ok ? ok(decoded(switchName, routed.value, 'typed', undefined)) : routed;
+  return routed.ok ? ok(decoded(switchName, commands, routed.value, 'typed', undefined)) : routed;
 }
 
-function decodeRaw(switchName: string, request: Extract<CommandRequest, { kind: 'raw' }>): Result<Decoded, Refusal> {
+function decodeRaw(
+  switchName: string,
+  request: Extract<CommandRequest, { kind: 'raw' }>,
+  commands: CommandTable,
+): Result<Decoded, Refusal> {
   if (!Number.isInteger(request.opcode) || request.opcode < 0 || request.opcode > 0xffff) {
     return badParameter('opcode', '`opcode` is a number of 16 bits');
   }
   const routed = route(request.via, request.opcode, request.payload);
-  return routed.ok ? ok(decoded(switchName, routed.value, 'raw', undefined)) : routed;
+  return routed.ok ? ok(decoded(switchName, commands, routed.value, 'raw', undefined)) : routed;
 }
 
-function decodeMessage(switchName: string, bytes: Uint8Array): Result<Decoded, Refusal> {
+function decodeMessage(switchName: string, bytes: Uint8Array, commands: CommandTable): Result<Decoded, Refusal> {
   const message = decodeRequestMessage(bytes);
   if (!message.ok) return err(structural(message.error));
   const routed = decodeRoute(message.value.opcode, message.value.payload);
   if (!routed.ok) return err(structural(routed.error));
-  const row = rowByOpcode(routed.value.opcode);
+  const row = typedRow(routed.value.opcode, commands);
   const outer = { tag: message.value.tag, outerOpcode: message.value.opcode };
-  return ok(decoded(switchName, routed.value, row !== undefined && isTyped(row) ? 'typed' : 'raw', outer));
+  return ok(decoded(switchName, commands, routed.value, row === undefined ? 'raw' : 'typed', outer));
 }
 
 /** Puts the tunnels of `via` around the command and takes everything apart again. */
@@ -101,23 +107,29 @@ function nextTag(): number {
 
 function decoded(
   switchName: string,
+  commands: CommandTable,
   command: RoutedCommand,
   submittedAs: 'typed' | 'raw',
   message: Decoded['message'],
 ): Decoded {
-  return { submission: { switch: switchName, submittedAs, command }, asked: askedFor(command), message };
+  return {
+    submission: { switch: switchName, submittedAs, command },
+    commands,
+    asked: askedFor(command, commands),
+    message,
+  };
 }
 
-function askedFor(command: RoutedCommand): Value | undefined {
-  const row: TypedRow | undefined = typedRow(command.opcode);
+function askedFor(command: RoutedCommand, commands: CommandTable): Value | undefined {
+  const row = typedRow(command.opcode, commands);
   if (row === undefined) return undefined;
   const value = decodePayload(row.request, command.payload, { side: 'request' });
   return value.ok ? (value.value as Value) : undefined;
 }
 
 /** The row of an opcode where it has layouts. */
-export function typedRow(opcode: number): TypedRow | undefined {
-  const row = rowByOpcode(opcode);
+export function typedRow(opcode: number, commands: CommandTable): TypedRow | undefined {
+  const row = commands.rowByOpcode(opcode);
   return row !== undefined && isTyped(row) ? row : undefined;
 }
 

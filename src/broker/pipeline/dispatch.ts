@@ -1,8 +1,11 @@
-import { encodeRoute, isSuccess, type RoutedCommand } from '../../cci/index.ts';
-import { type Decision, errnoTable, type ResourcePath } from '../../policy/index.ts';
-import type { DeviceReply, OwnSend } from '../device.ts';
+import { encodeRoute, isSuccess, RC, type RoutedCommand, VENDOR_FIRST } from '../../cci/index.ts';
+import { type Decision, errnoTable, FABRIC_TENANT, type ResourcePath } from '../../policy/index.ts';
+import type { Asker, DeviceReply, OwnSend } from '../device.ts';
+import type { Work } from '../operations.ts';
+import { covers, everything, type Footprint, laneOf } from '../schedule/index.ts';
 import type { Decided, Refusal, Request, Services, SwitchRuntime } from './context.ts';
-import { found, look, newTaints, raiseTaints, refusalOf } from './decide.ts';
+import { reached } from './course.ts';
+import { changedMeanwhile, found, look, newTaints, raiseTaints, refusalOf } from './decide.ts';
 import { recordIntent, recordOutcome } from './record.ts';
 import { virtualReply } from './virtual.ts';
 
@@ -31,36 +34,57 @@ export async function dispatch(services: Services, request: Request, decided: De
   let { decision } = decided;
   let intent: number | undefined;
   let left = false;
+  let placed: Footprint | undefined;
+  const footprint = (): Footprint => {
+    placed ??= footprintOf(decided.decision);
+    return placed;
+  };
   if (services.journal.health().state !== 'open') return { kind: 'refused', decision, refusal: unrecordable, intent };
   await raiseTaints(runtime, principal, request, decision.taints);
   /** What stands against it now that its turn has come. */
   const inTheWay = async (): Promise<Refusal | undefined> => {
     if (services.journal.health().state !== 'open') return unrecordable;
+    if (request.cancellation?.cancelled === true) return gone;
     const again = await decideAgain(services, request, decided, decision);
+    // Its place among the others rests on what it touched when it was given one.
+    const isMoved = runtime.device.ordersByResource && !covers(footprint(), footprintOf(again.decision));
     decision = again.decision;
     if (again.refusal !== undefined) return again.refusal;
+    if (isMoved) return changedMeanwhile;
     // While it waited the background slot may have passed to somebody else.
     return virtualReply({ ...decided, decision }) === undefined ? undefined : changedMeanwhile;
   };
   try {
     const reply = await runtime.device.execute<Refusal>(
-      principal.tenant,
+      askerOf(request, decided, footprint),
       async () => {
+        reached(request, 'turn');
         const refusal = await inTheWay();
         if (refusal !== undefined) return { go: false, refusal };
-        if (needsIntent(decision)) {
+        if (needsIntent(decision) || services.recording?.durability === 'strict') {
           const { command } = decision;
-          intent = await recordIntent(services, request, decided, decision);
+          const recorded = await recordIntent(services, request, decided, decision);
+          if (recorded === 'undelivered') return { go: false, refusal: undelivered };
+          intent = recorded;
           // Lockdown may have been raised, or the policy replaced, while the intent went to the disk.
           const late = (await inTheWay()) ?? (isSame(command, decision.command) ? undefined : changedMeanwhile);
           if (late !== undefined) return { go: false, refusal: late };
         }
         left = true;
+        reached(request, 'sent');
         return { go: true, command: decision.command };
       },
-      (answer, send) => settle(services, request, decided, decision, answer, send),
+      (answer, send) => {
+        reached(request, 'answered');
+        return settle(services, request, decided, decision, answer, send);
+      },
     );
-    if (reply.kind === 'refused') return { kind: 'refused', decision, refusal: reply.refusal, intent };
+    if (reply.kind === 'refused') {
+      if (reply.refusal === gone) return { kind: 'answered', decision, reply: wentAway, intent };
+      return { kind: 'refused', decision, refusal: reply.refusal, intent };
+    }
+    // Known to the disk before the caller hears of it: after a restart the operation still has its owner.
+    await runtime.operations.saved();
     return { kind: 'answered', decision, reply, intent };
   } catch (error) {
     // A defect of ours: what is known of the command's fate is written down before it is told.
@@ -74,6 +98,29 @@ export async function dispatch(services: Services, request: Request, decided: De
     }
     throw error;
   }
+}
+
+/** How the command waits for the device. */
+function askerOf(request: Request, { principal }: Decided, footprint: () => Footprint): Asker {
+  const { deadlineMs, cancellation } = request;
+  return {
+    tenant: principal.tenant,
+    lane: laneOf(principal.tenant === FABRIC_TENANT),
+    footprint,
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(cancellation === undefined ? {} : { cancellation }),
+  };
+}
+
+/**
+ * What must keep its order with the command. Whatever reaches beyond the caller's own or moves ports and bindings is
+ * alone with the device: the fabric is read again before anything else is decided about.
+ */
+function footprintOf({ facts, command }: Decision): Footprint {
+  const changes = facts.mutating || facts.class === 'raw';
+  const reachesFar = facts.reach !== 'own' && facts.reach !== 'query';
+  if (changes && (facts.class === 'raw' || reachesFar || isFabricSet(command.opcode))) return everything;
+  return { kind: 'resources', changes, paths: facts.touched };
 }
 
 /** Are the bytes those that the intent tells of? */
@@ -124,11 +171,23 @@ export const unrecordable: Refusal = {
   returnCode: errnoTable.EIO.returnCode,
 };
 
-const changedMeanwhile: Refusal = {
+/** Where records have to arrive before anything is sent, and this one did not. */
+const undelivered: Refusal = {
+  code: 'EIO',
+  detail: 'refused: the record could not be delivered to a place that has to have it first',
+  returnCode: errnoTable.EIO.returnCode,
+};
+
+/** The client went away: nobody hears this, the journal has it as a command that was not sent. */
+const gone: Refusal = {
   code: 'EAGAIN',
-  detail: 'what this was about has changed while it waited: ask again',
+  detail: 'the client went away before it was sent',
   returnCode: errnoTable.EAGAIN.returnCode,
-  retryAfterMs: 0,
+};
+
+const wentAway: DeviceReply = {
+  kind: 'failed',
+  failure: { outcome: 'not-sent', errno: 'EAGAIN', text: gone.detail, noTurn: 'cancelled' },
 };
 
 const expired: Refusal = {
@@ -146,27 +205,45 @@ async function settle(
   answer: DeviceReply,
   send: OwnSend,
 ): Promise<void> {
-  const { runtime, principal } = decided;
+  const { runtime } = decided;
   if (answer.kind === 'failed') {
     if (answer.failure.outcome === 'unknown') {
       runtime.topology.forget();
-      runtime.operations.lose();
+      // It may run all the same: once the switch answers again it says so, and then the work has its owner.
+      if (mayRunOn(decided, decision)) runtime.operations.suspect(workOf(services, request, decided, decision));
     }
     return;
   }
   if (answer.kind === 'malformed') {
     await raiseMalformed(services, request, decided, decision, answer.text);
-  } else if (decision.command.hops.length === 0 && answer.reply.layers.at(-1)?.returnCode === 0x0001) {
-    runtime.operations.start({
-      id: request.id,
-      tenant: principal.tenant,
-      principal: principal.name,
-      command: decision.facts.command,
-      opcode: decision.command.opcode,
-      startedAtMs: services.nowMs(),
-    });
+  } else if (answer.reply.layers.at(-1)?.returnCode === RC.backgroundStarted) {
+    runtime.operations.start(workOf(services, request, decided, decision));
   }
+  if (needsIntent(decision)) runtime.events.wake();
   if (changesFabric(decision, answer)) await runtime.topology.read(send).catch(() => runtime.topology.forget());
+}
+
+/** Work that the command started in the background. */
+function workOf(services: Services, request: Request, decided: Decided, decision: Decision): Work {
+  const { principal, decoded } = decided;
+  const option = decoded.asked?.option;
+  const { hops } = decision.command;
+  return {
+    id: request.id,
+    tenant: principal.tenant,
+    principal: principal.name,
+    command: decision.facts.command,
+    opcode: decision.command.opcode,
+    startedAtMs: services.nowMs(),
+    ...(hops.length === 0 ? {} : { hops }),
+    // Both wait for the host to let go; a surprise removal asks nobody.
+    ...(option === 'wait-for-link-down' || option === 'managed-hot-remove' ? { waitsForHost: true as const } : {}),
+  };
+}
+
+/** Can it take the background slot of the component that executes it? */
+export function mayRunOn({ decoded }: Pick<Decided, 'decoded'>, { command, facts }: Decision): boolean {
+  return facts.class === 'raw' || (decoded.commands.rowByOpcode(command.opcode)?.background ?? 'never') !== 'never';
 }
 
 /**
@@ -196,7 +273,12 @@ export function componentScope(runtime: SwitchRuntime, decision: Decision): Reso
 function changesFabric(decision: Decision, answer: DeviceReply): boolean {
   if (!needsIntent(decision)) return false;
   if (decision.facts.class === 'raw') return true;
-  const set = decision.command.opcode >> 8;
   const succeeded = answer.kind !== 'reply' || answer.reply.layers.every((layer) => isSuccess(layer.returnCode));
-  return succeeded && set >= 0x51 && set <= 0x53;
+  return succeeded && isFabricSet(decision.command.opcode);
+}
+
+/** What a vendor's commands move nobody here knows, so they count as well. */
+function isFabricSet(code: number): boolean {
+  const set = code >> 8;
+  return (set >= 0x51 && set <= 0x53) || code >= VENDOR_FIRST;
 }

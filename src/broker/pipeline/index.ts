@@ -1,16 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import { RC } from '../../cci/index.ts';
+import { performance } from 'node:perf_hooks';
+import { ok, RC } from '../../cci/index.ts';
 import { type Decision, errnoTable, type Principal } from '../../policy/index.ts';
-import type { CommandAnswer, CommandRequest, CoreResult, Credential, DecisionAnswer, Problem } from '../core-api.ts';
+import type {
+  CommandAnswer,
+  CommandRequest,
+  CoreResult,
+  Credential,
+  DecisionAnswer,
+  Problem,
+  SubmitOptions,
+} from '../core-api.ts';
 import type { DeviceFailure } from '../device.ts';
-import { Admission } from './admit.ts';
+import { Cancellation, type Turn } from '../schedule/index.ts';
+import { admit, withinQuota } from './admit.ts';
 import { decisionAnswer } from './answer.ts';
 import { authenticate } from './authenticate.ts';
 import type { Decided, Refusal, Request, Services } from './context.ts';
-import { consider, decide, raiseTaints } from './decide.ts';
+import { began } from './course.ts';
+import { consider, decide, decideRepeat, raiseTaints } from './decide.ts';
 import { decode } from './decode.ts';
 import { type Dispatched, dispatch, needsIntent, raiseMalformed, unrecordable } from './dispatch.ts';
+import { enter } from './enter.ts';
+import { gather } from './gather.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { type Ended, recordOutcome, recordRefusal } from './record.ts';
+import { decodedAgain, Repeats } from './repeats.ts';
 import { replyTo } from './reply.ts';
 import { seenSwitch } from './seen-switch.ts';
 import { virtualReply } from './virtual.ts';
@@ -25,26 +40,63 @@ export { seenSwitch, seenSwitches } from './seen-switch.ts';
  */
 export class Pipeline {
   private readonly services: Services;
-  private readonly admission: Admission;
+  /** Requests that can be cancelled, by the handles that their senders gave them. */
+  private readonly handles = new Map<string, Cancellation>();
+  private readonly repeats = new Repeats();
 
   constructor(services: Services) {
     this.services = services;
-    this.admission = new Admission(services.limits.perTenant);
+  }
+
+  /** Takes back a request that has not been sent to its device; does nothing for any other. */
+  cancel(handle: string): void {
+    this.handles.get(handle)?.cancel();
   }
 
   async submit(
     credential: Credential,
     switchName: string,
     command: CommandRequest,
+    options: SubmitOptions = {},
   ): Promise<CoreResult<CommandAnswer>> {
-    const request: Request = { id: randomUUID(), source: credential.source, startedMs: this.services.nowMs() };
+    const { handle, deadlineMs } = options;
+    const cancellation = handle === undefined || this.handles.has(handle) ? undefined : new Cancellation();
+    const request: Request = {
+      id: randomUUID(),
+      source: credential.source,
+      startedMs: this.services.nowMs(),
+      ...(deadlineMs === undefined ? {} : { deadlineMs: performance.now() + deadlineMs }),
+      ...(cancellation === undefined ? {} : { cancellation }),
+    };
+    if (handle === undefined) return this.submitted(request, credential, switchName, command);
+    if (cancellation === undefined) return this.refused(request, handleInUse);
+    this.handles.set(handle, cancellation);
+    try {
+      return await this.submitted(request, credential, switchName, command);
+    } finally {
+      this.handles.delete(handle);
+    }
+  }
+
+  private async submitted(
+    request: Request,
+    credential: Credential,
+    switchName: string,
+    command: CommandRequest,
+  ): Promise<CoreResult<CommandAnswer>> {
     try {
       const principal = await authenticate(this.services, credential, request);
       if (!principal.ok) return this.refused(request, principal.error);
-      const admitted = this.admission.admit(principal.value.tenant, command);
+      const admitted = admit(this.services.quotas, principal.value.tenant, command);
       if (!admitted.ok) return await this.refusedTo(request, principal.value, admitted.error);
       try {
-        return await this.run(request, credential, principal.value, switchName, command);
+        const turn = await enter(this.services, principal.value, request);
+        if (!turn.ok) return await this.refusedTo(request, principal.value, turn.error);
+        try {
+          return await this.run(request, credential, principal.value, switchName, command, turn.value);
+        } finally {
+          turn.value.end();
+        }
       } finally {
         admitted.value();
       }
@@ -64,16 +116,19 @@ export class Pipeline {
     try {
       const principal = await authenticate(services, credential, request);
       if (!principal.ok) return this.refused(request, principal.error);
-      const admitted = this.admission.admit(principal.value.tenant, command);
+      const admitted = admit(services.quotas, principal.value.tenant, command);
       if (!admitted.ok) return this.refused(request, admitted.error);
+      const turn = await enter(services, principal.value, request);
       try {
+        if (!turn.ok) return this.refused(request, turn.error);
         const runtime = seenSwitch(services, principal.value, switchName);
         if (runtime === undefined) return this.refused(request, foreign);
-        const decoded = decode(switchName, command);
+        const decoded = decode(switchName, command, services.policy.current.commands);
         if (!decoded.ok) return this.refused(request, decoded.error);
         const { decision, refusal } = await consider(services, runtime, principal.value, decoded.value);
         return { ok: true, value: decisionAnswer(services, request, principal.value, decision, refusal) };
       } finally {
+        if (turn.ok) turn.value.end();
         admitted.value();
       }
     } catch (error) {
@@ -87,27 +142,53 @@ export class Pipeline {
     principal: Principal,
     switchName: string,
     command: CommandRequest,
+    turn: Turn,
   ): Promise<CoreResult<CommandAnswer>> {
     const { services } = this;
     const runtime = seenSwitch(services, principal, switchName);
     // A switch that is not there looks like one that is somebody else's.
     if (runtime === undefined) return this.refusedTo(request, principal, foreign);
-    const decoded = decode(switchName, command);
+    began(request, runtime);
+    const known = this.repeats.find(services, runtime, principal, command);
+    const decoded =
+      known === undefined
+        ? decode(switchName, command, services.policy.current.commands)
+        : ok(decodedAgain(known, command));
     if (!decoded.ok) return this.refusedTo(request, principal, decoded.error);
-    const decided = await decide(services, runtime, principal, decoded.value, request);
+    const decided =
+      known === undefined
+        ? await decide(services, runtime, principal, decoded.value, request)
+        : ok(decideRepeat(services, runtime, principal, decoded.value, known));
     if (!decided.ok) {
       const seen = { runtime, decoded: decoded.value, decision: decided.error.decision };
       return this.refusedTo(request, principal, decided.error.refusal, seen);
     }
-    return this.carryOut(request, { ...decided.value, stillValid: validity(services, credential, principal) });
+    const pass = withinQuota(services.quotas, decided.value);
+    if (!pass.ok) {
+      const seen = { runtime, decoded: decoded.value, decision: pass.error.decision };
+      return this.refusedTo(request, principal, pass.error.refusal, seen);
+    }
+    try {
+      const stillValid = validity(services, credential, principal);
+      const repeat = known ?? this.repeats.remember(services, runtime, principal, command, decided.value);
+      const answer = await this.carryOut(request, { ...decided.value, stillValid, repeat }, turn);
+      if (answer.ok) pass.value.received(answer.value.payload.length);
+      return answer;
+    } finally {
+      pass.value.end();
+    }
   }
 
-  private async carryOut(request: Request, decided: Decided): Promise<CoreResult<CommandAnswer>> {
+  private async carryOut(request: Request, decided: Decided, turn: Turn): Promise<CoreResult<CommandAnswer>> {
     const { services } = this;
     const virtual = virtualReply(decided);
+    // From here on it waits for the device, or is as good as done.
+    turn.end();
+    const prepared = virtual === undefined ? await prepare(services, decided) : undefined;
+    if (prepared?.ok === false) return this.refusedTo(request, decided.principal, prepared.refusal, decided);
     const dispatched: Dispatched =
       virtual === undefined
-        ? await dispatch(services, request, decided)
+        ? await this.sent(request, decided, prepared?.prepared)
         : { kind: 'answered', decision: decided.decision, reply: { kind: 'reply', reply: virtual }, intent: undefined };
     const { decision } = dispatched;
     if (dispatched.kind === 'refused') {
@@ -122,10 +203,12 @@ export class Pipeline {
     const { reply, intent } = dispatched;
     if (reply.kind === 'failed') return this.failed(request, decided, decision, intent, reply.failure);
     if (reply.kind === 'malformed') return this.unbelievable(request, decided, decision, intent, reply.text);
+    const gathered = await gather(decided, decision, reply.reply);
+    if (!gathered.ok) return this.unbelievable(request, decided, decision, intent, gathered.error);
 
     let answer: Awaited<ReturnType<typeof replyTo>>;
     try {
-      answer = await replyTo(services, request, decided, decision, reply.reply);
+      answer = await replyTo(services, request, decided, decision, gathered.value);
     } catch (error) {
       return this.brokenAfter(request, decided, decision, intent, error);
     }
@@ -143,6 +226,17 @@ export class Pipeline {
     return recorded ? { ok: true, value: answer.value } : this.refused(request, unrecorded);
   }
 
+  /** Dispatched, and what was written down for it settled, whatever became of it. */
+  private async sent(request: Request, decided: Decided, prepared: Prepared | undefined): Promise<Dispatched> {
+    let dispatched: Dispatched | undefined;
+    try {
+      dispatched = await dispatch(this.services, request, decided);
+      return dispatched;
+    } finally {
+      await prepared?.end(dispatched);
+    }
+  }
+
   private async failed(
     request: Request,
     decided: Decided,
@@ -150,20 +244,29 @@ export class Pipeline {
     intent: number | undefined,
     failure: DeviceFailure,
   ): Promise<CoreResult<CommandAnswer>> {
-    await this.record(request, decided, decision, { outcome: failure.outcome, intent, failure });
-    this.count(decided, decision, request, failure.outcome);
-    const detail =
-      failure.outcome === 'unknown'
-        ? `the switch did not answer: whether the command was executed is unknown (${needsIntent(decision) ? 'look before you repeat it' : 'it changes nothing'})`
-        : failure.errno === 'EAGAIN'
-          ? failure.text
-          : 'the command was not sent: the switch is not available';
-    return this.refused(request, {
+    const { noTurn, retryAfterMs } = failure;
+    const refusal: Refusal = {
       code: failure.errno,
-      detail,
+      detail: whatFailed(decision, failure),
       returnCode: errnoTable[failure.errno].returnCode,
-      ...(failure.errno === 'EAGAIN' ? { retryAfterMs: 100 } : {}),
-    });
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(noTurn === undefined ? {} : { limit: noTurn }),
+    };
+    this.count(decided, decision, request, failure.outcome);
+    const always = noTurn === undefined || ALONE.has(noTurn) || decision.facts.class === 'raw' || intent !== undefined;
+    if (this.recordsAlone(decided.principal, refusal, always)) {
+      await this.record(request, decided, decision, { outcome: failure.outcome, intent, failure });
+    }
+    return this.refused(request, refusal);
+  }
+
+  /** Where many are refused for want of room, most are counted instead of recorded one by one. */
+  private recordsAlone(principal: Principal, refusal: Refusal, always: boolean): boolean {
+    if (refusal.limit === undefined) return true;
+    const { metrics, refusals } = this.services;
+    metrics.limits.inc({ limit: refusal.limit });
+    metrics.ofTenants.refusals.inc({ tenant: principal.tenant, limit: refusal.limit });
+    return always || refusals.note(principal.tenant, principal.name, refusal.limit);
   }
 
   private async unbelievable(
@@ -227,7 +330,8 @@ export class Pipeline {
     seen?: Parameters<typeof recordRefusal>[4],
   ): Promise<CoreResult<never>> {
     // Without a journal the refusal itself is what the caller needs to hear; the journal's failure is logged already.
-    if (refusal !== unrecordable) await recordRefusal(this.services, request, principal, refusal, seen);
+    const isAlone = this.recordsAlone(principal, refusal, isRaw(seen));
+    if (refusal !== unrecordable && isAlone) await recordRefusal(this.services, request, principal, refusal, seen);
     return this.refused(request, refusal);
   }
 
@@ -261,6 +365,7 @@ export class Pipeline {
   private count(decided: Decided, decision: Decision, request: Request, end: string): void {
     const { metrics } = this.services;
     metrics.commands.inc({ switch: decided.runtime.name, class: decision.facts.class, end });
+    metrics.ofTenants.commands.inc({ tenant: decided.principal.tenant, class: decision.facts.class, end });
     metrics.durations.observe({ class: decision.facts.class }, (this.services.nowMs() - request.startedMs) / 1000);
     if (decision.facts.class === 'raw') {
       metrics.unaudited.inc({ switch: decided.runtime.name });
@@ -270,6 +375,25 @@ export class Pipeline {
       );
     }
   }
+}
+
+/** Of these no client can make many: he has to go away, or the broker to stop. */
+const ALONE: ReadonlySet<string> = new Set(['cancelled', 'closed']);
+
+/** Whoever sends raw commands is on record with each of them. */
+function isRaw(seen: Parameters<typeof recordRefusal>[4]): boolean {
+  return seen?.decision.facts.class === 'raw';
+}
+
+/** What the caller is told of a command without an answer: first of all, whether it may have been executed. */
+function whatFailed(decision: Decision, failure: DeviceFailure): string {
+  if (failure.outcome === 'unknown') {
+    const advice = needsIntent(decision) ? 'look before you repeat it' : 'it changes nothing';
+    return `the switch did not answer: whether the command was executed is unknown (${advice})`;
+  }
+  if (failure.errno === 'EAGAIN') return `the command was not sent: ${failure.text}`;
+  // What the carrier says is for operators; that it is in quarantine is for everybody who waits for it.
+  return `the command was not sent: ${failure.quarantined === true ? failure.text : 'the switch is not available'}`;
 }
 
 /** A token that was good stays so until it expires or something is revoked; only then it is looked at again. */
@@ -286,6 +410,12 @@ const foreign: Refusal = {
   code: 'EPERM',
   detail: errnoTable.EPERM.text,
   returnCode: errnoTable.EPERM.returnCode,
+};
+
+const handleInUse: Refusal = {
+  code: 'EPARAM',
+  detail: 'the handle of the request is that of another one that is under way',
+  returnCode: RC.invalidInput,
 };
 
 const unrecorded: Refusal = {

@@ -16,8 +16,10 @@ import {
 import { type Decision, FABRIC_TENANT } from '../../policy/index.ts';
 import type { CommandAnswer } from '../core-api.ts';
 import { filterReply, type View } from '../filter/index.ts';
-import type { Decided, Request, Services } from './context.ts';
+import type { Decided, Request, Services, SwitchRuntime } from './context.ts';
 import { typedRow } from './decode.ts';
+import { withinLimit } from './message-limit.ts';
+import { REPLY_MAX, type Repeat } from './repeats.ts';
 
 /** A reply that does not fit its command's layout: the device is not to be believed. Taint M. */
 export interface Unbelievable {
@@ -40,11 +42,19 @@ export async function replyTo(
   if (last === undefined) return err({ text: 'no layer answered' });
   const complete = routed.layers.length === decision.command.hops.length + 1;
   const carries = complete && isSuccess(last.returnCode);
-  const filtered = carries
-    ? body(await viewOf(services, decided, decision), decided, decision, routed.payload)
-    : ok<Body>({ payload: new Uint8Array(0) });
+  const before = carries ? keptBefore(services, decided, decision, routed.payload) : undefined;
+  const filtered =
+    before !== undefined
+      ? ok(before)
+      : carries
+        ? body(await viewOf(services, decided, decision), decided, decision, routed.payload)
+        : ok<Body>({ payload: new Uint8Array(0) });
   if (!filtered.ok) return filtered;
-  const { payload, value } = filtered.value;
+  if (carries && before === undefined) keep(services, decided, decision, routed.payload, filtered.value);
+  const row = typedRow(decision.command.opcode, decided.decoded.commands);
+  const fitting = carries ? withinLimit(row, { ...decided, decision }, filtered.value) : filtered.value;
+  if (fitting === undefined) return replyTo(services, request, decided, decision, tooLong(routed));
+  const { payload, value } = fitting;
   const seen: RoutedReply = { layers: routed.layers.map(withoutOthersWork(decided)), payload };
   const answer: CommandAnswer = {
     requestId: request.id,
@@ -54,7 +64,8 @@ export async function replyTo(
     vendorStatus: last.vendorStatus,
     ...(decision.command.hops.length === 0 ? {} : { layers: routed.layers.map((layer) => layer.returnCode) }),
     ...(last.returnCode === RC.backgroundStarted ? { background: { operation: request.id } } : {}),
-    ...(value === undefined ? {} : { result: toJson(value) }),
+    // Who sent bytes reads bytes.
+    ...(value === undefined || decided.decoded.message !== undefined ? {} : { result: toJson(value) }),
     payload,
   };
   return ok(
@@ -62,7 +73,15 @@ export async function replyTo(
   );
 }
 
-interface Body {
+/** What a device answers that was asked for more than may be sent. */
+function tooLong({ layers }: RoutedReply): RoutedReply {
+  const refused = layers.map((layer, i) =>
+    i === layers.length - 1 ? { ...layer, returnCode: RC.invalidInput } : layer,
+  );
+  return { layers: refused, payload: new Uint8Array(0) };
+}
+
+export interface Body {
   readonly payload: Uint8Array;
   /** Absent for raw and error replies. */
   readonly value?: Value;
@@ -71,14 +90,15 @@ interface Body {
 /** BO says that somebody's operation runs: it is shown for the caller's own only. */
 function withoutOthersWork({ runtime, principal }: Decided) {
   const own = runtime.operations.running?.tenant === principal.tenant;
-  return <L extends { readonly background: boolean }>(layer: L): L => ({
+  return <L extends { readonly background: boolean; readonly returnCode: number }>(layer: L): L => ({
     ...layer,
-    background: layer.background && own,
+    // The layer that says it started work speaks of this caller's, also where that work has ended by now.
+    background: layer.background && (own || layer.returnCode === RC.backgroundStarted),
   });
 }
 
 function body(view: View, decided: Decided, decision: Decision, bytes: Uint8Array): Result<Body, Unbelievable> {
-  const row = typedRow(decision.command.opcode);
+  const row = typedRow(decision.command.opcode, decided.decoded.commands);
   if (row === undefined || decision.facts.class === 'raw') return ok({ payload: bytes });
   if (decision.answer === 'empty') return emptyBody(row, bytes);
   const sent = decodePayload(row.request, decision.command.payload, { side: 'request' });
@@ -87,6 +107,47 @@ function body(view: View, decided: Decided, decision: Decision, bytes: Uint8Arra
   if (!value.ok) return err({ text: `${row.slug}: ${value.error.field} ${value.error.message}` });
   const filtered = filterReply(row, value.value as Value, decided.decoded.asked ?? {}, view, decided.runtime.topology);
   return filtered.ok ? filtered : err({ text: `${row.slug}: ${filtered.error.field} ${filtered.error.message}` });
+}
+
+/**
+ * What was left of the same bytes the last time, for a read that is repeated. What a filter looks at beside the bytes is what
+ * the decision rested on, so it must still stand.
+ */
+function keptBefore(
+  { policy }: Services,
+  { repeat, runtime }: Decided,
+  decision: Decision,
+  bytes: Uint8Array,
+): Body | undefined {
+  if (repeat?.reply === undefined || !isFilteredAlike(policy, repeat, runtime, decision)) return undefined;
+  return Buffer.compare(repeat.reply.bytes, bytes) === 0 ? repeat.reply.kept : undefined;
+}
+
+function keep(
+  { policy }: Services,
+  { repeat, runtime }: Decided,
+  decision: Decision,
+  bytes: Uint8Array,
+  kept: Body,
+): void {
+  if (repeat === undefined || bytes.length > REPLY_MAX) return;
+  if (!isFilteredAlike(policy, repeat, runtime, decision)) return;
+  repeat.reply = { bytes: bytes.slice(), kept };
+}
+
+function isFilteredAlike(
+  policy: Services['policy'],
+  repeat: Repeat,
+  runtime: SwitchRuntime,
+  decision: Decision,
+): boolean {
+  return (
+    repeat.decision === decision &&
+    repeat.snapshot === policy.current &&
+    !TELLS_COMMANDS.has(decision.command.opcode) &&
+    decision.basis.topology === runtime.topology.version &&
+    decision.basis.posture === runtime.posture.posture().version
+  );
 }
 
 /** The broker's own empty list: nothing of it came from a device, so there is nothing to filter or to doubt. */
@@ -101,7 +162,9 @@ const TELLS_COMMANDS: ReadonlySet<number> = new Set([0x0400, 0x0401]);
 async function viewOf(services: Services, { principal, runtime }: Decided, decision: Decision): Promise<View> {
   const tells = principal.tenant !== FABRIC_TENANT && TELLS_COMMANDS.has(decision.command.opcode);
   const runnable = tells ? await services.policy.runnable(principal) : undefined;
+  const isHidden = runtime.posture.posture().lockdown.effective === 'confidentiality';
   return {
+    ...(isHidden ? { pseudonyms: runtime.pseudonyms } : {}),
     tenant: principal.tenant,
     switch: runtime.name,
     fabric: services.policy.current.fabric,

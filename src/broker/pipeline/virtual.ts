@@ -11,21 +11,27 @@ import {
 import { FABRIC_TENANT } from '../../policy/index.ts';
 import type { Decided } from './context.ts';
 import { typedRow } from './decode.ts';
+import { ownAnswer } from './own-state.ts';
 
 const OPCODE_BACKGROUND_STATUS = 0x0002;
+const OPCODE_GET_LIMIT = 0x0003;
 const OPCODE_ABORT = 0x0005;
 const OPCODE_GET_LOG = 0x0401;
 const ABORT_NOT_SUPPORTED = 0x0020;
 
 /**
  * Answers that the broker gives itself, so that one tenant does not see another's work and the device is not asked:
- * empty lists, the background slot when somebody else (or nobody) uses it, and the CEL that was read already.
+ * empty lists, the background slot when somebody else (or nobody) uses it, the CEL that was read already, and what each
+ * tenant has of his own: event logs, clock, message limit.
  */
 export function virtualReply(decided: Decided): RoutedReply | undefined {
   const { decision, principal, decoded, runtime } = decided;
-  const row = typedRow(decision.command.opcode);
+  const row = typedRow(decision.command.opcode, decoded.commands);
   if (row === undefined || decision.facts.class === 'raw') return undefined;
   if (decision.answer === 'empty') return answered(decided, RC.success, emptyReply(row, decoded.asked ?? {}));
+  const own = ownAnswer(decided, row);
+  if (own !== undefined) return answered(decided, own.returnCode, own.payload);
+  if (decision.command.opcode === OPCODE_GET_LIMIT && decision.command.hops.length === 0) return ownLimit(decided);
   if (principal.tenant === FABRIC_TENANT) return undefined;
   const onSwitch = decision.command.hops.length === 0;
   switch (decision.command.opcode) {
@@ -41,6 +47,12 @@ export function virtualReply(decided: Decided): RoutedReply | undefined {
     default:
       return undefined;
   }
+}
+
+/** The limit that the caller set for himself; until he does, that of the device. */
+function ownLimit(decided: Decided): RoutedReply | undefined {
+  const limit = decided.runtime.events.limit(decided.principal.tenant);
+  return limit === undefined ? undefined : answered(decided, RC.success, Uint8Array.of(limit));
 }
 
 function ownsSlot({ runtime, principal }: Decided): boolean {

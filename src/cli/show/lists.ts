@@ -1,3 +1,4 @@
+import type { OfferedCommand } from '../../client/index.ts';
 import { type CommonFlags, connect } from '../connection.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
@@ -28,6 +29,7 @@ export async function showCommands(io: Io, flags: CommonFlags): Promise<ExitCode
               paint: (row, text) => (row.allowed ? colours.green(text) : colours.dim(text)),
             },
             { title: 'NAME', cell: (row) => row.name },
+            ...(offered.some((row) => row.vendor !== undefined) ? [reviewed] : []),
           ],
           offered,
           colours,
@@ -35,6 +37,12 @@ export async function showCommands(io: Io, flags: CommonFlags): Promise<ExitCode
   );
   return EXIT.done;
 }
+
+/** Commands of vendors, and who answers for each. */
+const reviewed = {
+  title: 'VENDOR, REVIEWED BY',
+  cell: ({ vendor }: OfferedCommand) => (vendor === undefined ? undefined : `${vendor.reviewer}, ${vendor.date}`),
+};
 
 /** `cci show operations` */
 export async function showOperations(io: Io, flags: CommonFlags): Promise<ExitCode> {
@@ -47,7 +55,8 @@ export async function showOperations(io: Io, flags: CommonFlags): Promise<ExitCo
           [
             { title: 'OPERATION', cell: (row) => row.id },
             { title: 'COMMAND', cell: (row) => row.command },
-            { title: 'STATE', cell: (row) => row.state },
+            { title: 'VIA', cell: (row) => row.via },
+            { title: 'STATE', cell: (row) => (row.overdue === true ? `${row.state}, overdue` : row.state) },
             { title: 'PERCENT', cell: (row) => row.percent, align: 'right' },
             { title: 'RETURN CODE', cell: (row) => (row.returnCode === undefined ? undefined : hex16(row.returnCode)) },
             { title: 'STARTED', cell: (row) => instant(row.startedAtMs) },

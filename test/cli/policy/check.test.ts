@@ -61,6 +61,33 @@ describe('cci policy check', () => {
     expect(ran.out).toContain('help:');
   });
 
+  it('asks what a reviewer would ask, ends with 0 all the same, and with 1 under --strict-warnings', async () => {
+    const text = await readFile(tenantFile(), 'utf8');
+    await writeFile(tenantFile(), `${text}p, role:reader, acme, own, bind-vppb, allow\n`);
+    const ran = await cli(['policy', 'check', directory]);
+    expect(ran).toMatchObject({ code: 0, err: '' });
+    expect(ran.out).toMatch(/tenants\/acme\.csv:\d+:28: grant-to-everybody: .*\n {2}help: /);
+    expect(ran.out).toContain('loads, with 2 questions for its reviewer');
+    expect((await cli(['policy', 'check', directory, '--strict-warnings'])).code).toBe(1);
+    const json = await cli(['policy', 'check', directory, '--strict-warnings', '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({
+      ok: false,
+      findings: expect.arrayContaining([expect.objectContaining({ code: 'grant-to-everybody', level: 'warning' })]),
+      silenced: expect.arrayContaining([expect.objectContaining({ silenced: expect.any(String) })]),
+    });
+  });
+
+  it('takes a silencing comment, lists it when asked, and ends with 1 for one that is malformed', async () => {
+    const shown = await cli(['policy', 'check', directory, '--show-silenced', '--strict-warnings']);
+    expect(shown.code).toBe(0);
+    expect(shown.out).toMatch(/grant-reaches-others: .*\n {2}silenced: /);
+    const text = await readFile(tenantFile(), 'utf8');
+    await writeFile(tenantFile(), `${text}# cci:allow redundant\n`);
+    const ran = await cli(['policy', 'check', directory]);
+    expect(ran.code).toBe(1);
+    expect(ran.out).toMatch(/malformed-silencer: .*\n.*\n.*loads, with 1 question for its reviewer/);
+  });
+
   it('prints nothing that a terminal would obey', async () => {
     await writeFile(tenantFile(), 'p, role:\u001b[31mreader, acme, own, identify, allow\n');
     const ran = await cli(['policy', 'check', directory]);

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { issueDevelopmentToken } from '../../src/broker/auth/index.ts';
+import { tokenScopes } from '../../src/policy/index.ts';
+
+/** A server in a process of its own, as in the field. */
+export interface ServerProcess {
+  readonly url: string;
+  /** From the start of the process to its first line with an address, in milliseconds. */
+  readonly startMs: number;
+  /** Resident memory now, in MiB. */
+  residentMib(): number;
+  stop(): Promise<void>;
+}
+
+const root = new URL('../..', import.meta.url).pathname;
+
+export async function startBare(): Promise<ServerProcess> {
+  return started(spawn(process.execPath, [join(root, 'bench/load/bare-server.ts')]));
+}
+
+/** The broker as `cci serve` starts it, with a state directory that goes with it; and a way to tokens. */
+export async function startBroker(config = 'config/broker.yaml'): Promise<
+  ServerProcess & {
+    token(tenant: string, subject: string, groups: readonly string[]): Promise<string>;
+    readonly stateDirectory: string;
+  }
+> {
+  const state = mkdtempSync(join(tmpdir(), 'cci-bench-'));
+  const child = spawn(process.execPath, [
+    // As `npm start` has it.
+    ...(process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=8').split(' ').filter((flag) => flag !== ''),
+    join(root, 'bin/cci.js'),
+    'serve',
+    '--config',
+    join(root, config),
+    '--state-directory',
+    state,
+    '--port',
+    '0',
+  ]);
+  const server = await started(child);
+  return {
+    ...server,
+    stateDirectory: state,
+    token: async (tenant, subject, groups) =>
+      (await issueDevelopmentToken({ directory: join(state, 'issuer'), tenant, subject, scopes: tokenScopes, groups }))
+        .token,
+    stop: async () => {
+      await server.stop();
+      rmSync(state, { recursive: true, force: true });
+    },
+  };
+}
+
+async function started(child: ChildProcess): Promise<ServerProcess> {
+  const begin = performance.now();
+  let said = '';
+  const url = await new Promise<string>((done, fail) => {
+    const look = (chunk: Buffer) => {
+      said += chunk.toString();
+      const address = /http:\/\/127\.0\.0\.1:\d+/.exec(said)?.[0];
+      if (address !== undefined) done(address);
+    };
+    child.stdout?.on('data', look);
+    child.stderr?.on('data', look);
+    child.once('exit', (code) => fail(new Error(`ended with ${code}: ${said}`)));
+  });
+  const startMs = performance.now() - begin;
+  return {
+    url,
+    startMs,
+    residentMib: () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024,
+    stop: () =>
+      new Promise((done) => {
+        child.removeAllListeners('exit');
+        child.once('exit', () => done());
+        child.kill('SIGTERM');
+      }),
+  };
+}

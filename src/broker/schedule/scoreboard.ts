@@ -1,0 +1,60 @@
+import { type Footprint, type Hold, holdsOf, inOrder } from './footprint.ts';
+
+/** A command on the scoreboard. */
+export interface Claimant {
+  /** How many earlier ones it has to let finish. Only the scoreboard writes it. */
+  blockers: number;
+  /** What it holds. Only the scoreboard writes it. */
+  holds: ReadonlyMap<string, Hold> | undefined;
+}
+
+/**
+ * Commands that were given their turn, in that order, where several may be in flight: who has to wait for whom so that
+ * none overtakes another on the same resource. Never holds more than a few dozen.
+ */
+export class Scoreboard<C extends Claimant> {
+  /** Who holds each node, in the order of turns. */
+  readonly #nodes = new Map<string, C[]>();
+
+  /** @returns true when nothing is in its way */
+  enter(claimant: C, footprint: Footprint): boolean {
+    const holds = holdsOf(footprint);
+    claimant.holds = holds;
+    claimant.blockers = 0;
+    for (const [node, hold] of holds) {
+      const holders = this.#nodes.get(node);
+      if (holders === undefined) {
+        this.#nodes.set(node, [claimant]);
+        continue;
+      }
+      for (const earlier of holders) if (conflict(earlier, node, hold)) claimant.blockers++;
+      holders.push(claimant);
+    }
+    return claimant.blockers === 0;
+  }
+
+  /** It is done, or does not want any more. @returns those whose way is free now, in the order of turns */
+  leave(claimant: C): readonly C[] {
+    const freed: C[] = [];
+    for (const [node, hold] of claimant.holds ?? []) {
+      const holders = this.#nodes.get(node) ?? [];
+      const at = holders.indexOf(claimant);
+      if (at < 0) continue;
+      holders.splice(at, 1);
+      if (holders.length === 0) this.#nodes.delete(node);
+      for (let i = at; i < holders.length; i++) {
+        const later = holders[i];
+        if (later === undefined || !conflict(later, node, hold)) continue;
+        later.blockers--;
+        if (later.blockers === 0) freed.push(later);
+      }
+    }
+    claimant.holds = undefined;
+    return freed;
+  }
+}
+
+function conflict(other: Claimant, node: string, hold: Hold): boolean {
+  const held = other.holds?.get(node);
+  return held !== undefined && inOrder(held, hold);
+}

@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { performance } from 'node:perf_hooks';
 import type { Question, Workload } from './workload.ts';
 
 /** What one engine came to at one size. Times of decisions in microseconds, of loading in milliseconds. */
@@ -39,19 +39,24 @@ export async function measure(engine: Engine, workload: Workload): Promise<Figur
     return process.memoryUsage().rss / 2 ** 20;
   };
   const beforeMib = mib();
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  await new Promise((done) => setTimeout(done, 20));
-  delay.enable();
-  await new Promise((done) => setTimeout(done, 5));
-  delay.reset();
+  // From one turn of the event loop to the next, the last one included.
+  let pauseMs = 0;
+  let turnAt = performance.now();
+  let loading = true;
+  const turn = (): void => {
+    const now = performance.now();
+    pauseMs = Math.max(pauseMs, now - turnAt);
+    turnAt = now;
+    if (loading) setImmediate(turn);
+  };
+  turn();
   const cpu = process.cpuUsage();
   const begin = performance.now();
   const ask = await engine.load(workload);
   const loadMs = performance.now() - begin;
   const { user, system } = process.cpuUsage(cpu);
-  await new Promise((done) => setImmediate(done));
-  const pauseMs = delay.max / 1e6;
-  delay.disable();
+  loading = false;
+  turn();
   const residentMib = mib();
 
   const { questions } = workload;

@@ -44,10 +44,11 @@ export async function measure(engine: Engine, workload: Workload): Promise<Figur
   let turnAt = performance.now();
   let loading = true;
   const turn = (): void => {
+    if (!loading) return;
     const now = performance.now();
     pauseMs = Math.max(pauseMs, now - turnAt);
     turnAt = now;
-    if (loading) setImmediate(turn);
+    setImmediate(turn);
   };
   turn();
   const cpu = process.cpuUsage();
@@ -55,8 +56,8 @@ export async function measure(engine: Engine, workload: Workload): Promise<Figur
   const ask = await engine.load(workload);
   const loadMs = performance.now() - begin;
   const { user, system } = process.cpuUsage(cpu);
-  loading = false;
   turn();
+  loading = false;
   const residentMib = mib();
 
   const { questions } = workload;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type CommandRow, catalogue, isTyped } from '../../src/cci/index.ts';
 import { commandRefOf } from '../../src/policy/decide/command-ref.ts';
 import type { CommandRef, Principal, ResourcePath } from '../../src/policy/index.ts';
+import { Dice } from '../../test/isolation/seeded.ts';
 
 /** Tenants are few and their rows many, so that what grows is what one decision could have to look at. */
 const TENANTS = 10;
@@ -40,7 +41,8 @@ const slugs = (catalogue as readonly CommandRow[])
 
 /** @param rules grants and role rows in all, one role row to ten grants */
 export function workloadOf(rules: number, questions: number): Workload {
-  const random = seeded(rules);
+  const dice = new Dice(rules);
+  const random = (below: number): number => dice.int(0, below - 1);
   const perTenant = Math.floor(rules / TENANTS);
   const linksEach = Math.max(1, Math.floor(perTenant / 11));
   const rolesEach = Math.max(2, Math.min(40, Math.floor(linksEach / 2)));
@@ -127,16 +129,5 @@ function principalOf(tenant: string, name: string): Principal {
     subject: name,
     tokenId: 'bench',
     expiresAtMs: Number.MAX_SAFE_INTEGER,
-  };
-}
-
-function seeded(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
   };
 }

@@ -165,6 +165,13 @@ function isOutdated({ policy }: Services, { commands, submission }: Decoded): bo
   return commands !== now && !sameRow(commands.rowByOpcode(opcode), now.rowByOpcode(opcode));
 }
 
+/** What anything gets that is not there, or not the caller's. */
+export const foreign: Refusal = {
+  code: 'EPERM',
+  detail: errnoTable.EPERM.text,
+  returnCode: errnoTable.EPERM.returnCode,
+};
+
 export const changedMeanwhile: Refusal = {
   code: 'EAGAIN',
   detail: 'what this was about has changed while it waited: ask again',

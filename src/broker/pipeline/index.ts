@@ -18,7 +18,7 @@ import { decisionAnswer } from './answer.ts';
 import { authenticate } from './authenticate.ts';
 import type { Decided, Refusal, Request, Services } from './context.ts';
 import { began } from './course.ts';
-import { consider, decide, decideRepeat, raiseTaints } from './decide.ts';
+import { consider, decide, decideRepeat, foreign, raiseTaints } from './decide.ts';
 import { decode } from './decode.ts';
 import { type Dispatched, dispatch, needsIntent, raiseMalformed, unrecordable } from './dispatch.ts';
 import { enter } from './enter.ts';
@@ -404,13 +404,6 @@ function validity(services: Services, credential: Credential, principal: Princip
     return services.revocations.version === version || (await services.authenticator.authenticate(credential.token)).ok;
   };
 }
-
-/** What anything gets that is not there, or not the caller's. */
-const foreign: Refusal = {
-  code: 'EPERM',
-  detail: errnoTable.EPERM.text,
-  returnCode: errnoTable.EPERM.returnCode,
-};
 
 const handleInUse: Refusal = {
   code: 'EPARAM',

@@ -3,6 +3,7 @@ import { type Decision, errnoTable, FABRIC_TENANT, type ResourcePath } from '../
 import type { Claim } from '../tag-owners.ts';
 import { changesOf } from '../topology-changes.ts';
 import type { Decided, Refusal, Services } from './context.ts';
+import { foreign } from './decide.ts';
 import type { Dispatched } from './dispatch.ts';
 
 const OPCODE_ADD = 0x5604;
@@ -113,7 +114,7 @@ async function claim(services: Services, decided: Decided, tags: readonly string
   const [hop] = decision.command.hops;
   const place = runtime.topology.tagPlace(hop?.kind === 'port' ? hop.port : 0);
   const made = await runtime.tags.claim(place, tags, principal.tenant);
-  if (made === undefined) return { kind: 'refused', refusal: taken };
+  if (made === undefined) return { kind: 'refused', refusal: foreign };
   try {
     return await checked(services, decided, tags, made);
   } catch (error) {
@@ -146,15 +147,8 @@ async function checked(
   if (tags.every((tag) => runtime.tags.ownerOf(place, tag) === principal.tenant))
     return { kind: 'claimed', claim: made };
   await made.release();
-  return { kind: 'refused', refusal: taken };
+  return { kind: 'refused', refusal: foreign };
 }
-
-/** A tag of somebody else's looks like anything that is not there. */
-const taken: Refusal = {
-  code: 'EPERM',
-  detail: errnoTable.EPERM.text,
-  returnCode: errnoTable.EPERM.returnCode,
-};
 
 const unlisted: Refusal = {
   code: 'EIO',

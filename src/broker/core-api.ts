@@ -8,10 +8,16 @@ import type { LockdownLevel } from '../taint/index.ts';
 
 /** What a client showed. The core decides what it is worth. */
 export interface Credential {
-  /** The bearer token as it came, or empty. */
+  /** The token as it came, or empty. */
   readonly token: string;
   /** Address and port of the peer, for the journal and rate limits only. */
   readonly source: string;
+  /** How the token was shown; `bearer` if not given. A token bound to a key is worth nothing as a bearer token. */
+  readonly scheme?: 'bearer' | 'dpop';
+  /** SHA-256 of the certificate (DER) that the client proved in the TLS handshake, base64url: `x5t#S256` of RFC 8705. */
+  readonly certificate?: string;
+  /** A DPoP proof (RFC 9449) as it came, with the request that it came with. */
+  readonly proof?: { readonly jwt: string; readonly method: string; readonly url: string };
 }
 
 /** One command, in one of three spellings. */

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
+import { constants, fstatSync, statSync, write } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename } from 'node:fs/promises';
 
 /** What tells one file from another, and how long it is. */
 export interface FileIdentity {
@@ -13,10 +13,14 @@ export interface FileIdentity {
 
 /** A journal file, open. */
 export interface JournalFile {
-  /** Writes at the end of the file and tells how many bytes were taken, which may be fewer. */
+  /**
+   * Writes at the end of the file and tells how many bytes were taken, which may be fewer. These are on the disk then;
+   * bytes that were there before are as durable as they were.
+   */
   append(bytes: Uint8Array): Promise<number>;
   /** Bytes from `position` into `target`; fewer at the end of the file, 0 beyond it. */
   read(target: Uint8Array, position: number): Promise<number>;
+  /** Everything that is in the file is on the disk: for what was cut off, or written by an earlier process. */
   datasync(): Promise<void>;
   truncate(length: number): Promise<void>;
   identity(): Promise<FileIdentity>;
@@ -43,9 +47,13 @@ export interface JournalFileSystem {
   rename(from: string, to: string): Promise<void>;
 }
 
+// O_DSYNC: one trip through the thread pool instead of two, for a write and its sync; a third of the time that a command
+// waits for its intent.
+const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_DSYNC | constants.O_NOFOLLOW;
+
 const FLAGS: Readonly<Record<OpenMode, number>> = {
-  append: constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW,
-  create: constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_CREAT | constants.O_EXCL,
+  append: APPEND,
+  create: APPEND | constants.O_CREAT | constants.O_EXCL,
   read: constants.O_RDONLY,
 };
 
@@ -65,9 +73,10 @@ export const hostJournalFileSystem: JournalFileSystem = {
       await directory.close();
     }
   },
+  // Asked after each write. What a file system has in memory is told in 5 us; a trip through the thread pool takes 80.
   async identity(path) {
     try {
-      return identityOf(await stat(path));
+      return identityOf(statSync(path));
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
       throw error;
@@ -79,16 +88,20 @@ export const hostJournalFileSystem: JournalFileSystem = {
 
 function hostFile(handle: FileHandle): JournalFile {
   return {
-    async append(bytes) {
-      return (await handle.write(bytes)).bytesWritten;
-    },
+    append: (bytes) =>
+      new Promise((resolve, reject) => {
+        write(handle.fd, bytes, 0, bytes.length, null, (error, taken) => {
+          if (error === null) resolve(taken);
+          else reject(error);
+        });
+      }),
     async read(target, position) {
       return (await handle.read(target, 0, target.length, position)).bytesRead;
     },
     datasync: () => handle.datasync(),
     truncate: (length) => handle.truncate(length),
     async identity() {
-      return identityOf(await handle.stat());
+      return identityOf(fstatSync(handle.fd));
     },
     close: () => handle.close(),
   };

@@ -168,7 +168,7 @@ async function openSegment(
   if (found !== undefined) {
     if (isOpenToOthers(found))
       throw new JournalError('insecure', `\`${path}\` is open to others: run \`chmod 0600\` on it`);
-    return fileSystem.open(path, 'append');
+    return synced(await fileSystem.open(path, 'append'));
   }
   const file = await fileSystem.open(path, 'create');
   try {
@@ -178,6 +178,17 @@ async function openSegment(
     throw error;
   }
   return file;
+}
+
+/** What an earlier process wrote last need not be on the disk yet, and no later append would take it there. */
+async function synced(file: JournalFile): Promise<JournalFile> {
+  try {
+    await file.datasync();
+    return file;
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Cuts an incomplete last record off, after its bytes were kept in a file of their own. */

@@ -41,12 +41,8 @@ export class SegmentWriter {
     if (segment !== this.#segment.number) await this.#enter(segment);
     this.#attempted = bytes;
     await appendAll(this.#file, bytes);
-    // Side by side, since the sync takes longer than the look. Both are awaited: neither may still run when we recover.
     const offset = this.#end.offset + bytes.length;
-    const look = inspect(this.#fileSystem, this.#file, this.#segment.path, offset);
-    for (const part of await Promise.allSettled([this.#file.datasync(), look])) {
-      if (part.status === 'rejected') throw part.reason;
-    }
+    await inspect(this.#fileSystem, this.#file, this.#segment.path, offset);
     this.#end = { offset, lastLine };
   }
 

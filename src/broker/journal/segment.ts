@@ -11,7 +11,7 @@ export interface DurableEnd {
   readonly lastLine: Uint8Array;
 }
 
-/** Appends all bytes, however many the file system takes at a time. */
+/** Appends all bytes durably, however many the file system takes at a time. */
 export async function appendAll(file: JournalFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const count = await file.append(bytes.subarray(done));
@@ -31,13 +31,12 @@ export async function inspect(
   path: string,
   size: number,
 ): Promise<void> {
-  const [own, named] = await Promise.allSettled([file.identity(), fileSystem.identity(path)]);
-  if (own.status === 'rejected') throw own.reason;
-  if (named.status === 'rejected') throw named.reason;
-  if (named.value === undefined) throw new JournalError('replaced', `\`${path}\` was removed`);
-  if (!isSame(own.value, named.value)) throw new JournalError('replaced', `\`${path}\` is another file now`);
-  if (own.value.size < size) throw new JournalError('truncated', `\`${path}\` was cut off by somebody else`);
-  if (own.value.size > size) throw new JournalError('replaced', `somebody else writes into \`${path}\``);
+  const own = await file.identity();
+  const named = await fileSystem.identity(path);
+  if (named === undefined) throw new JournalError('replaced', `\`${path}\` was removed`);
+  if (!isSame(own, named)) throw new JournalError('replaced', `\`${path}\` is another file now`);
+  if (own.size < size) throw new JournalError('truncated', `\`${path}\` was cut off by somebody else`);
+  if (own.size > size) throw new JournalError('replaced', `somebody else writes into \`${path}\``);
 }
 
 function isSame(left: FileIdentity, right: FileIdentity): boolean {

@@ -52,7 +52,7 @@ test('what a crash left unsigned is signed after the next start', async () => {
 
 test('a failed journal is signed when it has recovered, with what recovering wrote', async () => {
   const { journal, fileSystem } = await openInMemory(undefined, { signer });
-  fileSystem.fault = ({ name }) => (name === 'datasync' ? 'EIO' : undefined);
+  fileSystem.fault = ({ name }) => (name === 'append' ? 'EIO' : undefined);
   await expect(journal.append('intent', intent('r-1'), { durable: true })).rejects.toThrow();
   vi.advanceTimersByTime(5000);
   await turns();

@@ -13,7 +13,7 @@ async function refusedIntent(journal: Journal, requestId: string): Promise<strin
   );
 }
 
-const FLUSH_CALLS = ['append', 'datasync', 'file.identity', 'identity'];
+const FLUSH_CALLS = ['append', 'file.identity', 'identity'];
 const FAULTS: Fault[] = [
   'EIO',
   'ENOSPC',
@@ -127,14 +127,14 @@ test('the journal recovers on its own when the disk has room again', async () =>
 
 test('closing a failed journal saves what was accepted if it can, and says so if it cannot', async () => {
   const { journal, fileSystem } = await openInMemory();
-  fileSystem.fault = (call) => (call.name === 'datasync' ? 'EIO' : undefined);
+  fileSystem.fault = (call) => (call.name === 'append' ? 'EIO' : undefined);
   await refusedIntent(journal, 'during');
   fileSystem.fault = () => undefined;
   await journal.close();
   expect(check(fileSystem.text(PATH)).map((record) => record.kind)).toEqual(['intent', 'recovery', 'outcome']);
 
   const other = await openInMemory();
-  other.fileSystem.fault = (call) => (call.name === 'datasync' ? 'EIO' : undefined);
+  other.fileSystem.fault = (call) => (call.name === 'append' ? 'EIO' : undefined);
   await other.journal.append('decision', intent('read'), { durable: false });
   await expect(other.journal.close()).rejects.toMatchObject({ code: 'io' });
 });
@@ -218,7 +218,7 @@ test('a lock that cannot be had again keeps the journal failed', async () => {
       return { release: () => undefined };
     },
   });
-  fileSystem.fault = (call) => (call.name === 'datasync' ? 'EIO' : undefined);
+  fileSystem.fault = (call) => (call.name === 'append' ? 'EIO' : undefined);
   await refusedIntent(journal, 'r-1');
   fileSystem.fault = () => undefined;
   locked = true;

@@ -102,7 +102,7 @@ test('many durable records share few syncs, and resolve in the order of the file
     }),
   );
   expect(order).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1));
-  expect(fileSystem.calls.filter((call) => call.name === 'datasync').length).toBeLessThanOrEqual(2);
+  expect(fileSystem.calls.filter((call) => call.name === 'append').length).toBeLessThanOrEqual(2);
   expect(check(fileSystem.text(PATH)).map((record) => record.requestId)).toEqual(order.map((seq) => `r-${seq - 1}`));
 });
 
@@ -135,7 +135,7 @@ test('with strict durability every record waits for the disk', async () => {
     await journal.append('decision', intent(`r-${i}`), { durable: false });
     expect(journal.health().durableSequence).toBe(i);
   }
-  fileSystem.fault = (call) => (call.name === 'datasync' ? 'EIO' : undefined);
+  fileSystem.fault = (call) => (call.name === 'append' ? 'EIO' : undefined);
   expect(await codeOf(journal.append('decision', intent('r-4'), { durable: false }))).toBe('io');
 });
 

@@ -55,6 +55,11 @@ export class MemoryFileSystem implements JournalFileSystem {
     }
   }
 
+  /** The process dies and the machine does not: nothing is lost, and nothing is durable that was not. */
+  killTheProcess(): void {
+    this.#generation += 1;
+  }
+
   text(path: string): string {
     return this.#node(path).data.toString();
   }
@@ -115,8 +120,15 @@ export class MemoryFileSystem implements JournalFileSystem {
         await turn();
         mustLive();
         const take = typeof fault === 'object' ? Math.min(fault.take, bytes.length) : bytes.length;
-        node.data = Buffer.concat([node.data, bytes.subarray(0, take)]);
+        const taken = bytes.subarray(0, take);
+        const before = node.data.length;
+        node.data = Buffer.concat([node.data, taken]);
         if (typeof fault === 'object' && fault.code !== undefined) throw failure(fault.code, 'append');
+        await turn();
+        mustLive();
+        // Only what this call wrote: where earlier bytes were never synced, the disk has none of them.
+        const gap = Buffer.alloc(Math.max(0, before - node.durable.length));
+        node.durable = Buffer.concat([node.durable.subarray(0, before), gap, taken]);
         return take;
       },
       read: async (target, position) => {

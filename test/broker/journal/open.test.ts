@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type JournalError, openJournal } from '../../../src/broker/journal/index.ts';
-import { check, DIRECTORY, FILE, intent, openInMemory, PATH, temporaryDirectory, testClock } from './fixture.ts';
+import { JournalError, openJournal } from '../../../src/broker/journal/index.ts';
+import { check, DIRECTORY, FILE, intent, openInMemory, openOn, PATH, temporaryDirectory, testClock } from './fixture.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 
 /** The bytes of a journal with `count` intents, each with its outcome. */
@@ -155,4 +155,20 @@ test('on the real file system a torn line is mended too', async () => {
   await journal.close();
   expect(readdirSync(directory)).toContain(`${FILE}.torn-1`);
   check(readFileSync(join(directory, FILE), 'utf8'));
+});
+
+test('what a killed process had written and not made durable is durable before anything follows it', async () => {
+  const fileSystem = new MemoryFileSystem();
+  const first = await openOn(fileSystem);
+  await first.append('intent', intent('r-1'), { durable: true });
+  // The bytes are in the file; whether they are on the disk nobody was told.
+  fileSystem.fault = (call) => (call.name === 'append' ? { take: 1e9, code: 'EIO' } : undefined);
+  await expect(first.append('intent', intent('r-2'), { durable: true })).rejects.toThrow(JournalError);
+  fileSystem.fault = () => undefined;
+  fileSystem.killTheProcess();
+  const second = await openOn(fileSystem);
+  await second.append('intent', intent('r-3'), { durable: true });
+  fileSystem.pullThePlug(0);
+  const records = check(fileSystem.text(PATH));
+  expect(records.map((record) => record.requestId)).toEqual(['r-1', 'r-2', 'r-1', 'r-2', 'r-3']);
 });

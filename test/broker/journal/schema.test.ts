@@ -34,7 +34,7 @@ test('every kind of record has its part of the schema, with its frame', () => {
 
 test('what a journal writes by itself fits', async () => {
   const { journal, fileSystem } = await openInMemory(undefined, SMALL);
-  fileSystem.fault = ({ name, number }) => (name === 'datasync' && number > 20 && number < 40 ? 'EIO' : undefined);
+  fileSystem.fault = ({ name, number }) => (name === 'append' && number > 20 && number < 40 ? 'EIO' : undefined);
   for (let i = 0; i < 12; i++) {
     await journal
       .append('intent', intent(`r-${i}`), { durable: true })

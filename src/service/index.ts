@@ -1,0 +1,1 @@
+export { type FoundManager, findServiceManager, type ServiceManager } from './notify.ts';

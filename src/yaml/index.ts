@@ -1,5 +1,4 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import type { Static, TSchema } from 'typebox';
 import {
   type Document,
   isMap,
@@ -11,6 +10,9 @@ import {
   parseDocument,
   type YAMLMap,
 } from 'yaml';
+import type { Static, TSchema } from '../schema/index.ts';
+import { ofTheChosenForm } from './choices.ts';
+import { oddKeys } from './odd-keys.ts';
 import { repeatedKeys } from './repeated-keys.ts';
 
 export { repeatedKeys } from './repeated-keys.ts';
@@ -50,7 +52,7 @@ export type ParsedFile<T> =
 export const FILE_SIZE_MAX = 4 * 1024 * 1024;
 
 /**
- * Parses YAML and holds it against a schema. Aliases, duplicate keys and unknown members are problems; all problems of
+ * Parses YAML and holds it against a schema. Aliases, odd and duplicate keys and unknown members are problems; all problems of
  * the first failing step are reported together. Never throws.
  */
 export function parseYaml<S extends TSchema>(schema: S, text: string, file: string): ParsedFile<Static<S>> {
@@ -70,6 +72,8 @@ export function parseYaml<S extends TSchema>(schema: S, text: string, file: stri
       const errors = document.errors.filter((e) => first.get(e.pos[0]) === e);
       return { ok: false, problems: errors.map((e) => at(lines, file, e.pos[0], firstLine(e.message))) };
     }
+    const odd = oddKeys(document);
+    if (odd.length > 0) return { ok: false, problems: odd.map((key) => at(lines, file, key.offset, key.message)) };
     const repeated = repeatedKeys(document);
     if (repeated.length > 0) {
       return { ok: false, problems: repeated.map((offset) => at(lines, file, offset, 'map keys must be unique')) };
@@ -112,11 +116,16 @@ export function misfitsOf(schema: TSchema, content: unknown): readonly Misfit[] 
   const validate = validators.get(schema) ?? ajv.compile(schema);
   validators.set(schema, validate);
   if (validate(content)) return [];
-  const errors = validate.errors ?? [];
+  const errors = ofTheChosenForm(validate.errors ?? []);
   const misfits = errors.map(misfitOf);
   return misfits.length > 0
     ? misfits
     : [{ path: [], keyword: 'false', message: 'does not fit its schema', params: {} }];
+}
+
+/** Does a value fit? For state of our own, where nobody is told what is wrong with it. */
+export function fits<S extends TSchema>(schema: S, content: unknown): content is Static<S> {
+  return misfitsOf(schema, content).length === 0;
 }
 
 function misfitOf({ instancePath, keyword, message = 'does not fit its schema', params }: ErrorObject): Misfit {

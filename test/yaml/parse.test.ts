@@ -25,6 +25,22 @@ describe('a YAML file', () => {
     expect(problemsOf(text)).toEqual(problems);
   });
 
+  test.each([
+    ['a list', '? [a, b]\n: 1\n', ['f.yaml:1:3: a key must be a single value']],
+    ['a mapping', 'x: 1\n{ a: 1 }: 2\n', ['f.yaml:2:1: a key must be a single value']],
+    ['an alias', 'a: &n 1\n*n : 2\n', ['f.yaml:2:1: a key must be a single value']],
+    // Neither `.` nor `$` of a pattern sees what is behind the line end.
+    ['more than a line', 'a: 1\n"b\\nc": x\n', ['f.yaml:2:1: a key must not hold control characters']],
+  ])('is refused where a key is %s, and none of it is printed', async (_what, text, problems) => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): number => warnings.push(warning);
+    process.on('warning', note);
+    expect(problemsOf(text)).toEqual(problems);
+    await new Promise(setImmediate);
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
   test('that nests too deeply is one mistake', () => {
     expect(problemsOf('['.repeat(50_000))).toHaveLength(1);
   });

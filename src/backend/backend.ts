@@ -36,6 +36,8 @@ export interface BackendIdentity {
    * another life, and what was bound before is gone by our own doing. Absent where the state outlives the backend.
    */
   readonly session?: string;
+  /** What an operator has to know about this way to the device, in sentences; said when the broker starts. */
+  readonly notes?: readonly string[];
 }
 
 /**

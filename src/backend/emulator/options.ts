@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../../schema/index.ts';
 import { faultRuleSchema } from './fault-schema.ts';
 
 const ms = Type.Number({ minimum: 0, maximum: 3_600_000 });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../../schema/index.ts';
 import { type FilePath, type FileProblem, formatProblem, type Misfit, misfitsOf, parseYaml } from '../../yaml/index.ts';
 import type { Timing } from './options.ts';
 import { resolveTopology } from './topology-resolve.ts';

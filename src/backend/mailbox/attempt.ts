@@ -1,11 +1,12 @@
 import { BackendError, type BackendErrorCode, type BackendFailure } from '../backend.ts';
 import { type MailboxClock, within } from './clock.ts';
-import type { RegisterIo } from './register-io.ts';
+import type { Eventually, RegisterIo } from './register-io.ts';
 import { ALL_ONES_32, ALL_ONES_64 } from './registers.ts';
 
 /**
- * Register accesses of one unit of work (opening the mailbox, or one command). Each access is bounded in time, checked
- * against the block's size, and turned into a `BackendError` that tells rightly whether a command may have run.
+ * Register accesses of one unit of work (opening the mailbox, or one command). Each access is bounded in time where its
+ * carrier takes any, checked against the block's size, and turned into a `BackendError` that tells rightly whether a
+ * command may have run.
  */
 export class Attempt {
   readonly #io: RegisterIo;
@@ -88,16 +89,16 @@ export class Attempt {
     return this.#access(offset, roundUp4(bytes.length), 4, 'payload', () => this.#io.writePayload(offset, bytes));
   }
 
-  async #access<T>(offset: number, bytes: number, align: number, name: string, go: () => Promise<T>): Promise<T> {
+  async #access<T>(offset: number, bytes: number, align: number, name: string, go: () => Eventually<T>): Promise<T> {
     if (!Number.isInteger(offset) || offset < 0 || offset % align !== 0 || offset + bytes > this.#io.size) {
       throw this.error('EPROTO', `${name} at 0x${offset.toString(16)} is outside the register block or not aligned`);
     }
     this.#checkNotCancelled();
     const late = () => this.error('ETIMEDOUT', `no answer from the carrier while accessing ${name}`);
     try {
-      // An async closure, so that a carrier that throws at once is treated as one that rejects.
-      const work = (async () => go())();
-      const value = await within(this.#clock, this.#limitAtMs + this.#graceMs, work, late);
+      const work = go();
+      const value =
+        work instanceof Promise ? await within(this.#clock, this.#limitAtMs + this.#graceMs, work, late) : work;
       this.#checkNotCancelled();
       return value;
     } catch (cause) {

@@ -2,7 +2,15 @@ import type { CciReply } from '../backend.ts';
 import type { Attempt } from './attempt.ts';
 import type { MailboxLocation } from './capabilities.ts';
 import { type MailboxClock, sleep } from './clock.ts';
-import { CONTROL_DOORBELL, decodeCommand, decodeStatus, encodeCommand, MAILBOX } from './registers.ts';
+import type { Completion } from './completion.ts';
+import {
+  CONTROL_DOORBELL,
+  CONTROL_DOORBELL_INTERRUPT,
+  decodeCommand,
+  decodeStatus,
+  encodeCommand,
+  MAILBOX,
+} from './registers.ts';
 
 /** Longest wait for the doorbell to clear, in milliseconds (the Linux CXL driver's limit). */
 export const DOORBELL_LIMIT_MS = 2000;
@@ -10,10 +18,28 @@ export const DOORBELL_LIMIT_MS = 2000;
 /** How long the reply of a finished command may take to read, in milliseconds: it only costs time on a slow carrier. */
 const READ_BACK_LIMIT_MS = 2000;
 
-/** Pause before poll number `poll`: most commands are done at once, and the event loop turns even when the pause is 0. */
+/** A mailbox with the clock it is driven by, and the interrupts of its doorbell where they can be had. */
+export interface DrivenMailbox extends MailboxLocation {
+  readonly clock: MailboxClock;
+  readonly completion: Completion | undefined;
+}
+
+/** Polls that follow each other at once: most commands are done by then. */
+const EAGER_POLLS = 10;
+/** Pause between polls while an interrupt is waited for, in milliseconds: a lost one costs no more than this. */
+const INTERRUPT_POLL_MS = 50;
+
+/** Pause before poll number `poll`; the event loop turns even when it is 0. */
 function pollPauseMs(poll: number): number {
-  if (poll < 10) return 0;
+  if (poll < EAGER_POLLS) return 0;
   return poll < 60 ? 1 : 5;
+}
+
+function pause({ clock, completion }: DrivenMailbox, poll: number, leftMs: number): Promise<void> {
+  if (completion !== undefined && poll >= EAGER_POLLS) {
+    return completion.wait(clock, Math.min(INTERRUPT_POLL_MS, Math.max(leftMs, 0)));
+  }
+  return sleep(clock, Math.min(pollPauseMs(poll), Math.max(leftMs, 0)));
 }
 
 async function isDoorbellSet(attempt: Attempt, mailbox: MailboxLocation): Promise<boolean> {
@@ -27,17 +53,12 @@ async function isDoorbellSet(attempt: Attempt, mailbox: MailboxLocation): Promis
  *
  * @returns false when it was still set at `limitAtMs`
  */
-export async function doorbellClears(
-  attempt: Attempt,
-  mailbox: MailboxLocation,
-  clock: MailboxClock,
-  limitAtMs: number,
-): Promise<boolean> {
+export async function doorbellClears(attempt: Attempt, mailbox: DrivenMailbox, limitAtMs: number): Promise<boolean> {
   for (let poll = 0; ; poll++) {
-    const leftMs = limitAtMs - clock.now();
+    const leftMs = limitAtMs - mailbox.clock.now();
     if (!(await isDoorbellSet(attempt, mailbox))) return true;
     if (leftMs <= 0) return false;
-    await sleep(clock, Math.min(pollPauseMs(poll), Math.max(leftMs, 0)));
+    await pause(mailbox, poll, leftMs);
   }
 }
 
@@ -53,12 +74,12 @@ export async function doorbellClears(
  */
 export async function runCommand(
   attempt: Attempt,
-  mailbox: MailboxLocation,
-  clock: MailboxClock,
+  mailbox: DrivenMailbox,
   opcode: number,
   payload: Uint8Array,
   deadlineMs: number,
 ): Promise<CciReply> {
+  const { clock, completion } = mailbox;
   const at = (register: number): number => mailbox.offset + register;
 
   if (await isDoorbellSet(attempt, mailbox)) throw attempt.error('EBUSY', 'the doorbell was set before the command');
@@ -70,8 +91,10 @@ export async function runCommand(
   const limitAtMs = Math.min(ringAtMs + DOORBELL_LIMIT_MS, deadlineMs);
   attempt.limit(limitAtMs);
   attempt.markSent();
-  await attempt.write32(at(MAILBOX.control), CONTROL_DOORBELL, 'mailbox doorbell');
-  if (!(await doorbellClears(attempt, mailbox, clock, limitAtMs))) {
+  completion?.reset();
+  const control = completion === undefined ? CONTROL_DOORBELL : CONTROL_DOORBELL | CONTROL_DOORBELL_INTERRUPT;
+  await attempt.write32(at(MAILBOX.control), control, 'mailbox doorbell');
+  if (!(await doorbellClears(attempt, mailbox, limitAtMs))) {
     throw attempt.error('ETIMEDOUT', 'the doorbell did not clear in time');
   }
 
@@ -91,7 +114,13 @@ export async function runCommand(
 
   const reply = await attempt.readPayload(at(MAILBOX.payload), done.payloadLength);
   if (reply.length !== done.payloadLength) throw attempt.error('EPROTO', 'the carrier returned another payload length');
-  // All ones may be data, or a device that vanished while we read: then its registers read as all ones too.
-  if (reply.at(-1) === 0xff) await attempt.read32(at(MAILBOX.control), 'mailbox control');
+  // A device that vanished or was reset while we read gives ones or zeros for payload; then its registers have changed too.
+  const after = decodeCommand(await attempt.read64(at(MAILBOX.command), 'mailbox command'));
+  if (after.opcode !== done.opcode || after.payloadLength !== done.payloadLength) {
+    throw attempt.error(
+      'EPROTO',
+      'the mailbox changed while its reply was read: the device was reset or has another owner',
+    );
+  }
   return { ...status, payload: reply };
 }

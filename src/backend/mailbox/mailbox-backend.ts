@@ -1,9 +1,11 @@
 import { hex16 } from '../../cci/index.ts';
 import { type Backend, BackendError, type BackendIdentity, type CciReply, type CciRequest } from '../backend.ts';
 import { Attempt } from './attempt.ts';
-import { locateMailbox, type MailboxLocation } from './capabilities.ts';
+import { type MailboxLocation, measureMailbox, readCapabilities } from './capabilities.ts';
 import { type MailboxClock, systemClock, within } from './clock.ts';
-import { DOORBELL_LIMIT_MS, doorbellClears, runCommand } from './doorbell.ts';
+import { Completion } from './completion.ts';
+import { DOORBELL_LIMIT_MS, type DrivenMailbox, doorbellClears, runCommand } from './doorbell.ts';
+import { mailboxReady } from './ready.ts';
 import type { RegisterIo } from './register-io.ts';
 import { type BackgroundStatus, decodeBackgroundStatus, MAILBOX } from './registers.ts';
 
@@ -23,7 +25,7 @@ export interface MailboxBackendOptions {
 
 interface OpenMailbox {
   readonly identity: BackendIdentity;
-  readonly mailbox: MailboxLocation;
+  readonly mailbox: DrivenMailbox;
 }
 
 type State =
@@ -34,7 +36,8 @@ type State =
   | ({ readonly name: 'lost'; readonly reason: string } & OpenMailbox);
 
 /**
- * The register driver of a CXL mailbox, over any `RegisterIo`. One command at a time; polled; a command that was cut
+ * The register driver of a CXL mailbox, over any `RegisterIo`. One command at a time; polled, with interrupts where the
+ * device and the transport have them; a command that was cut
  * off after its doorbell is reported as `unknown` and makes every later one fail with EIO `not-sent` until the backend
  * has been closed and opened again.
  */
@@ -68,7 +71,8 @@ export class MailboxBackend implements Backend {
   }
 
   /**
-   * Opens the carrier, finds the mailbox and waits for it to be idle: a predecessor may have left a command in flight.
+   * Opens the carrier, finds the mailbox, waits until it is ready (60 s at most, as the kernel) and idle: a predecessor may
+   * have left a command in flight.
    *
    * @throws BackendError, always `not-sent`: EINVAL when already open, EIO, ETIMEDOUT, EPROTO for a layout that breaks
    * the rules, EBUSY when the doorbell is still set after 2 s
@@ -115,7 +119,7 @@ export class MailboxBackend implements Backend {
     try {
       // Copied, so that the bytes that were decided on are the bytes sent whatever the caller does to its buffer.
       const payload = request.payload.slice();
-      return await runCommand(attempt, state.mailbox, this.#clock, opcode, payload, deadlineMs);
+      return await runCommand(attempt, state.mailbox, opcode, payload, deadlineMs);
     } catch (cause) {
       const error = cause instanceof BackendError ? cause : attempt.error('EIO', 'internal error', { cause });
       this.#loseAfter(state, attempt, error, `command ${hex16(opcode)}`);
@@ -147,13 +151,30 @@ export class MailboxBackend implements Backend {
     const late = () => new BackendError('ETIMEDOUT', 'not-sent', 'the carrier did not open in time');
     const carrier = await within(this.#clock, limitAtMs, (async () => this.#io.open())(), late);
     const attempt = this.#attempt(limitAtMs);
-    const mailbox = await locateMailbox(attempt, this.#io.size);
+    const { mailbox: place, deviceStatus } = await readCapabilities(attempt, this.#io.size);
+    if (deviceStatus !== undefined) await mailboxReady(attempt, deviceStatus.offset, this.#clock, limitAtMs);
+    const location = await measureMailbox(attempt, place);
+    const mailbox = { ...location, clock: this.#clock, completion: await this.#listen(location) };
     const idleAtMs = Math.min(this.#clock.now() + DOORBELL_LIMIT_MS, limitAtMs);
-    if (!(await doorbellClears(attempt, mailbox, this.#clock, idleAtMs))) {
+    if (!(await doorbellClears(attempt, mailbox, idleAtMs))) {
       throw attempt.error('EBUSY', 'the doorbell is set and does not clear: the mailbox is stuck or somebody uses it');
     }
-    const { transport, description, bootId } = carrier;
-    return { identity: { kind: `mailbox/${transport}`, description, bootId }, mailbox };
+    const { transport, description, bootId, notes } = carrier;
+    const said = notes === undefined ? {} : { notes };
+    return { identity: { kind: `mailbox/${transport}`, description, bootId, ...said }, mailbox };
+  }
+
+  /** The doorbell's interrupts, if the device has them and the carrier delivers them; without them the driver polls. */
+  async #listen({ doorbellMessage }: MailboxLocation): Promise<Completion | undefined> {
+    const { messages = 0, listen } = this.#io;
+    if (doorbellMessage === undefined || doorbellMessage >= messages || listen === undefined) return undefined;
+    const completion = new Completion();
+    try {
+      await listen.call(this.#io, doorbellMessage, completion.signal);
+      return completion;
+    } catch {
+      return undefined;
+    }
   }
 
   #attempt(limitAtMs: number): Attempt {

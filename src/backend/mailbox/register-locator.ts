@@ -1,8 +1,9 @@
 import { BackendError } from '../backend.ts';
+import type { Eventually } from './register-io.ts';
 
 /** Configuration space of one PCI function: one 4-byte load at a 4-byte aligned offset below 4096. */
 export interface FunctionConfig {
-  read32(offset: number): Promise<number>;
+  read32(offset: number): Eventually<number>;
 }
 
 /** Where the device register block lies: BAR number 0..5 and byte offset into it. */

@@ -5,6 +5,11 @@
 
 /** Capability ids of the device register block that this driver knows; every other id is skipped. */
 export const CAPABILITY_PRIMARY_MAILBOX = 0x0002;
+/** Of memory devices; a Switch CCI needs none, but the emulated one has it. */
+export const CAPABILITY_MEMORY_DEVICE_STATUS = 0x4000;
+
+/** Bytes of the memory device status register. */
+export const DEVICE_STATUS_BYTES = 8;
 
 /** Bytes of the array header and of each entry. */
 export const CAPABILITY_ENTRY_BYTES = 0x10;
@@ -25,6 +30,8 @@ export const PAYLOAD_EXPONENT_MAX = 20;
 
 /** Bit 0 of the control register: set by us to start a command, cleared by the device when it is done. */
 export const CONTROL_DOORBELL = 1;
+/** Bit 1 of the control register: the device sends a message when it clears the doorbell. */
+export const CONTROL_DOORBELL_INTERRUPT = 2;
 
 /** What a load returns when nothing answers it, such as after surprise removal. */
 export const ALL_ONES_32 = 0xffff_ffff;
@@ -48,6 +55,25 @@ export function decodeArrayHeader(value: bigint): CapabilityArrayHeader {
 /** Mailbox capabilities, bits 4:0: payload size exponent. */
 export function decodePayloadExponent(capabilities: number): number {
   return capabilities & 0x1f;
+}
+
+/**
+ * Mailbox capabilities: whether the device can send a message when the doorbell clears (bit 5), and which (bits 10:7).
+ * What it says about background operations (bit 6) is not used.
+ */
+export function decodeDoorbellMessage(capabilities: number): number | undefined {
+  return (capabilities & 0x20) === 0 ? undefined : (capabilities >>> 7) & 0xf;
+}
+
+export interface DeviceStatus {
+  readonly isReady: boolean;
+  readonly isFatal: boolean;
+  readonly isHalted: boolean;
+}
+
+/** Memory device status: bit 0 fatal, bit 1 firmware halted, bit 4 mailbox ready. */
+export function decodeDeviceStatus(value: bigint): DeviceStatus {
+  return { isFatal: bits(value, 0, 0) === 1, isHalted: bits(value, 1, 1) === 1, isReady: bits(value, 4, 4) === 1 };
 }
 
 /** Command register: opcode in bits 15:0, payload length in bits 36:16. */

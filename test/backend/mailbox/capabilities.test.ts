@@ -24,6 +24,8 @@ const mailbox = (change: Partial<FakeEntry> = {}): FakeEntry => ({
   ...change,
 });
 
+const status = (change: Partial<FakeEntry> = {}): FakeEntry => ({ id: 0x4000, offset: 0x8a8, length: 8, ...change });
+
 const layouts: [name: string, device: FakeDevice, outcome: string][] = [
   ['the layout of the emulated device', {}, 'open'],
   ['a mailbox alone', { entries: [mailbox()] }, 'open'],
@@ -45,6 +47,10 @@ const layouts: [name: string, device: FakeDevice, outcome: string][] = [
   ['an array larger than the block', { claimedEntries: 0x1000 }, 'EPROTO not-sent'],
   ['a block without room for one entry', { size: 0x10 }, 'EPROTO not-sent'],
   ['a block that ends inside the mailbox', { size: 0x400 }, 'EPROTO not-sent'],
+  ['two device status registers', { entries: [mailbox(), status(), status()] }, 'EPROTO not-sent'],
+  ['a device status past the block', { entries: [mailbox(), status({ offset: 0x1000 })] }, 'EPROTO not-sent'],
+  ['a device status too short', { entries: [mailbox(), status({ length: 4 })] }, 'EPROTO not-sent'],
+  ['a device status at an odd place', { entries: [mailbox(), status({ offset: 0x8ac })] }, 'EPROTO not-sent'],
   ['two primary mailboxes', { entries: [mailbox(), mailbox()] }, 'EPROTO not-sent'],
   ['no primary mailbox', { entries: QEMU_ENTRIES.filter(({ id }) => id !== 2) }, 'EPROTO not-sent'],
   [

@@ -9,10 +9,11 @@ export interface Access {
 }
 
 /**
- * What becomes of an access: `gone` is surprise removal, from this access on; `reject`, `throw` and `hang` never reach
+ * What becomes of an access: `gone` is surprise removal, from this access on; before a `reset` access the device loses
+ * all it held and is ready again; `reject`, `throw` and `hang` never reach
  * the device; after `done-reject` and `done-hang` the device has seen the access and only its answer is lost.
  */
-export type Fault = 'none' | 'gone' | 'reject' | 'throw' | 'hang' | 'done-reject' | 'done-hang';
+export type Fault = 'none' | 'gone' | 'reset' | 'reject' | 'throw' | 'hang' | 'done-reject' | 'done-hang';
 
 export interface FakeReply {
   readonly returnCode?: number;
@@ -37,6 +38,16 @@ export interface FakeDevice {
   readonly claimedEntries?: number;
   readonly entries?: readonly FakeEntry[];
   readonly payloadExponent?: number;
+  /** The message that the device sends when it clears the doorbell, if it can. */
+  readonly doorbellMessage?: number;
+  /** Messages that the carrier delivers. */
+  readonly messages?: number;
+  /** The device sends no message although it was asked to. */
+  losesInterrupts?: boolean;
+  /** Looks at the memory device status that do not see it ready yet; Infinity never is. */
+  looksUntilReady?: number;
+  /** What the memory device status holds besides. */
+  deviceStatus?: bigint;
   /** Bytes of the register block. */
   readonly size?: number;
   /** The doorbell reads as set although we never rang it. */
@@ -82,10 +93,39 @@ export class FakeRegisters implements RegisterIo {
   #status = 0n;
   #payload: Uint8Array;
   #rejectPending = new Set<(error: Error) => void>();
+  #onMessage: (() => void) | undefined;
+  #wantsMessage = false;
+  #looksUntilReady: number;
 
   constructor(device: FakeDevice = {}) {
     this.device = device;
     this.#payload = new Uint8Array(this.size);
+    this.#looksUntilReady = device.looksUntilReady ?? 0;
+  }
+
+  get messages(): number {
+    return this.device.messages ?? 0;
+  }
+
+  listen(message: number, onInterrupt: () => void): void {
+    if (message !== this.device.doorbellMessage) throw new Error('no such message');
+    this.#onMessage = onInterrupt;
+  }
+
+  /** The device clears its doorbell now, and says so if it was asked to. */
+  finish(): void {
+    this.#pollsLeft = 0;
+    this.#doorbell = false;
+    if (this.#wantsMessage && this.device.losesInterrupts !== true) this.#onMessage?.();
+  }
+
+  /** All registers as after power-on. */
+  reset(): void {
+    this.#doorbell = false;
+    this.#pollsLeft = 0;
+    this.#command = 0n;
+    this.#status = 0n;
+    this.#payload.fill(0);
   }
 
   get size(): number {
@@ -168,6 +208,7 @@ export class FakeRegisters implements RegisterIo {
     if (!this.isOpen) throw new Error('access to a closed carrier');
     const fault = this.fault(this.#index++, { op, width, offset });
     if (fault === 'gone') this.isGone = true;
+    if (fault === 'reset') this.reset();
     if (fault === 'throw') throw 'a carrier that throws no error object';
     if (fault === 'reject') throw new Error('the carrier failed');
     const result = fault === 'hang' ? 0n : this.bus(op, width, offset, value);
@@ -191,12 +232,26 @@ export class FakeRegisters implements RegisterIo {
     const entry = entries[Math.floor(offset / 0x10) - 1];
     if (entry !== undefined)
       return BigInt([entry.id | 0x10000, entry.offset, entry.length, 0][(offset % 0x10) / 4] ?? 0);
-    if (offset === MAILBOX_AT) return BigInt(0x1c0 | (this.device.payloadExponent ?? 11));
+    if (offset === MAILBOX_AT) return BigInt(this.#capabilities());
+    const status = entries.find(({ id }) => id === 0x4000)?.offset;
+    if (offset === status) return this.#deviceStatus();
     if (offset === CONTROL) return this.#readDoorbell() ? 1n : 0n;
     if (offset >= COMMAND && offset < COMMAND + 8) return half(COMMAND, this.#command);
     if (offset >= COMMAND + 8 && offset < COMMAND + 16) return half(COMMAND + 8, this.#status);
     if (offset >= COMMAND + 16 && offset < PAYLOAD) return half(COMMAND + 16, BACKGROUND);
     return littleEndian(this.#payload.subarray(offset, offset + 4));
+  }
+
+  #capabilities(): number {
+    const exponent = this.device.payloadExponent ?? 11;
+    const { doorbellMessage } = this.device;
+    // The emulated device names message 3 for background operations and sends none.
+    return doorbellMessage === undefined ? 0x1c0 | exponent : 0x20 | (doorbellMessage << 7) | exponent;
+  }
+
+  #deviceStatus(): bigint {
+    const isReady = this.#looksUntilReady-- <= 0;
+    return (this.device.deviceStatus ?? 4n) | (isReady ? 0x10n : 0n);
   }
 
   #readDoorbell(): boolean {
@@ -207,8 +262,10 @@ export class FakeRegisters implements RegisterIo {
 
   #store(width: 4 | 8, offset: number, value: bigint): void {
     if (offset === COMMAND && width === 8) this.#command = value;
-    else if (offset === CONTROL && width === 4 && (value & 1n) === 1n) this.#ring();
-    else if (offset >= PAYLOAD && width === 4) {
+    else if (offset === CONTROL && width === 4) {
+      this.#wantsMessage = (value & 2n) === 2n;
+      if ((value & 1n) === 1n) this.#ring();
+    } else if (offset >= PAYLOAD && width === 4) {
       for (let byte = 0; byte < 4; byte++) this.#payload[offset + byte] = Number((value >> BigInt(8 * byte)) & 0xffn);
     }
   }

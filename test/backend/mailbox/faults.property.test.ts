@@ -8,10 +8,10 @@ import { FakeRegisters, type Fault, MAILBOX_AT } from './fake-registers.ts';
 
 const RUNS = 500;
 
-const fault = fc.constantFrom<Fault>('gone', 'reject', 'throw', 'hang', 'done-reject', 'done-hang');
+const fault = fc.constantFrom<Fault>('gone', 'reset', 'reject', 'throw', 'hang', 'done-reject', 'done-hang');
 const faults = fc.dictionary(fc.integer({ min: 0, max: 60 }).map(String), fault, { maxKeys: 2 });
 const entry = fc.record({
-  id: fc.oneof(fc.constant(2), fc.integer({ min: 0, max: 0xffff })),
+  id: fc.oneof(fc.constant(2), fc.constant(0x4000), fc.integer({ min: 0, max: 0xffff })),
   offset: fc.oneof(fc.constant(MAILBOX_AT), fc.integer({ min: 0, max: 0xffff_ffff })),
   length: fc.oneof(fc.constant(0x820), fc.integer({ min: 0, max: 0xffff_ffff })),
 });

@@ -52,6 +52,7 @@ test('a command makes exactly the accesses of the doorbell protocol, each of the
     'read64 +8 60001',
     'read32 +20 4030201',
     'read32 +24 605',
+    'read64 +8 60001',
   ]);
 });
 
@@ -189,6 +190,31 @@ test('a reply that ends in all ones is data as long as the device is still there
   expect((await execute()).payload).toEqual(new Uint8Array(64).fill(0xff));
 });
 
+test('a device that is reset at any single access never gives a reply that is not its own', async () => {
+  const healthy = await opened({ run: echo });
+  await healthy.execute(new Uint8Array(12).fill(1));
+  const steps = healthy.io.accesses.length;
+  const outcomes = new Set<string>();
+  for (let step = 0; step < steps; step++) {
+    const { execute, io } = await opened({ run: echo });
+    let index = 0;
+    io.fault = () => (index++ === step ? 'reset' : 'none');
+    const seen = await execute(new Uint8Array(12).fill(1)).then(
+      ({ payload }) => Buffer.from(payload).toString('hex'),
+      (error: unknown) => (error instanceof BackendError ? `${error.code} ${error.outcome}` : String(error)),
+    );
+    outcomes.add(seen);
+  }
+  // Payload that was lost before the doorbell is lost for good: the device ran what the echo shows.
+  expect([...outcomes].sort()).toEqual([
+    '000000000000000000000000',
+    '000000000000000001010101',
+    '000000000101010101010101',
+    '010101010101010101010101',
+    'EPROTO unknown',
+  ]);
+});
+
 test('closing while a command runs reports it as unknown, and its poll never touches the reopened device', async () => {
   const { backend, execute, io } = await opened({ pollsUntilClear: Number.POSITIVE_INFINITY });
   const running = refusal(execute());
@@ -262,7 +288,6 @@ test('a device that vanishes at any single access is EIO, and not-sent only when
         () => 'done',
         (error: unknown) => (error instanceof BackendError ? `${error.code} ${error.outcome}` : String(error)),
       );
-      // Vanishing during the last loads of a payload that does not end in ones is seen as changed bytes ending in ones.
       expect(seen, what).toMatch(/^(EIO|ETIMEDOUT) (not-sent|unknown)$/);
       if (io.rung > 0) expect(seen, what).toMatch(/unknown$/);
       const again = backend.execute({ opcode: IDENTIFY, payload: new Uint8Array(0) }, clock.now() + 1000);
@@ -271,4 +296,75 @@ test('a device that vanishes at any single access is EIO, and not-sent only when
     }
   }
   expect([...outcomes].sort()).toEqual(['EIO not-sent', 'EIO unknown', 'ETIMEDOUT not-sent', 'ETIMEDOUT unknown']);
+});
+
+test('a mailbox that becomes ready late is waited for as the kernel does, and one that never does is refused', async () => {
+  const late = await opened({ looksUntilReady: 590 });
+  expect((await late.execute()).returnCode).toBe(0);
+  const clock = new FakeClock();
+  const startMs = clock.now();
+  const io = new FakeRegisters({ looksUntilReady: Number.POSITIVE_INFINITY, deviceStatus: 1n });
+  const backend = new MailboxBackend(io, { clock });
+  const message = await backend.open().catch((error: unknown) => String(error));
+  expect(message).toBe('BackendError: the mailbox did not become ready: the device reports a fatal error');
+  expect(clock.now() - startMs).toBeGreaterThanOrEqual(60_000);
+  expect(clock.now() - startMs).toBeLessThan(61_000);
+  expect(io.isOpen).toBe(false);
+  io.device.looksUntilReady = 0;
+});
+
+test('halted firmware is named when the mailbox does not become ready', async () => {
+  const io = new FakeRegisters({ looksUntilReady: Number.POSITIVE_INFINITY, deviceStatus: 2n });
+  await expect(new MailboxBackend(io, { clock: new FakeClock() }).open()).rejects.toThrow(
+    "the device's firmware has halted",
+  );
+});
+
+test('interrupts spare the device nearly all polls, and a lost one costs little time', async () => {
+  const device = { run: echo, pollsUntilClear: Number.POSITIVE_INFINITY, doorbellMessage: 2, messages: 3 };
+  for (const losesInterrupts of [false, true]) {
+    const { clock, execute, io } = await opened({ ...device, losesInterrupts });
+    const startMs = clock.now();
+    clock.after(900, () => io.finish());
+    expect((await execute(Uint8Array.of(1))).payload).toEqual(Uint8Array.of(1));
+    const ring = io.accesses.find(({ op, offset }) => op === 'write' && offset === MAILBOX_AT + 4);
+    expect(ring?.value).toBe(3n);
+    const polls = io.accesses.filter(({ op, offset }) => op === 'read' && offset === MAILBOX_AT + 4).length;
+    expect(polls).toBeLessThan(40);
+    expect(clock.now() - startMs).toBeGreaterThanOrEqual(900);
+    expect(clock.now() - startMs).toBeLessThanOrEqual(losesInterrupts ? 950 : 900);
+  }
+});
+
+test('interrupts that come too early, twice or between commands do no harm', async () => {
+  const { clock, execute, io } = await opened({ run: echo, pollsUntilClear: 30, doorbellMessage: 0, messages: 1 });
+  for (let round = 0; round < 3; round++) {
+    io.finish();
+    io.finish();
+    clock.after(60, () => io.finish());
+    expect((await execute(Uint8Array.of(round))).payload).toEqual(Uint8Array.of(round));
+  }
+});
+
+const pollingOnly: [name: string, device: FakeDevice][] = [
+  ['a device that has no doorbell interrupt', { messages: 4 }],
+  ['a carrier without messages', { doorbellMessage: 3, messages: 0 }],
+  ['a message past those that the carrier has', { doorbellMessage: 3, messages: 3 }],
+];
+test.each(pollingOnly)('%s is polled and never asked for an interrupt', async (_, device) => {
+  const { execute, io } = await opened({ ...device, run: echo, pollsUntilClear: 20 });
+  expect((await execute(Uint8Array.of(1))).returnCode).toBe(0);
+  expect(io.accesses.filter(({ op, value }) => op === 'write' && value === 3n)).toEqual([]);
+});
+
+test('a carrier that refuses to deliver interrupts is polled', async () => {
+  const io = new FakeRegisters({ run: echo, doorbellMessage: 1, messages: 2 });
+  io.listen = () => {
+    throw new Error('refused');
+  };
+  const clock = new FakeClock();
+  const backend = new MailboxBackend(io, { clock });
+  await backend.open();
+  await backend.execute({ opcode: IDENTIFY, payload: new Uint8Array(0) }, clock.now() + 1000);
+  expect(io.accesses.filter(({ op, offset }) => op === 'write' && offset === MAILBOX_AT + 4)[0]?.value).toBe(1n);
 });

@@ -219,6 +219,7 @@ describeWithQemu('a running QEMU that is joined by its socket', ({ binary }) => 
       'c0/4',
       'c4/4',
       'c8/4',
+      '90/8',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import { type Static, Type } from '../../../schema/index.ts';
 import { BackendError } from '../../backend.ts';
 
 /** Downstream ports that fit: the switch's internal bus has 32 places, and ports stay below the FM-API limits. */
@@ -78,8 +78,8 @@ export const QtestOptions = Type.Union(
   { description: 'Exactly one of `socket` (join a running QEMU) and `spawn` (start one)' },
 );
 
-export type QtestOptions = Type.Static<typeof QtestOptions>;
-export type QemuMachine = Type.Static<typeof QemuMachine>;
+export type QtestOptions = Static<typeof QtestOptions>;
+export type QemuMachine = Static<typeof QemuMachine>;
 
 /** A machine with every default filled in. */
 export interface MachinePlan {

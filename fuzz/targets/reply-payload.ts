@@ -1,0 +1,3 @@
+import { payloadTarget } from '../support/payload-target.ts';
+
+export const target = payloadTarget('reply');

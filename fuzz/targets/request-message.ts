@@ -1,0 +1,3 @@
+import { messageTarget } from '../support/message-target.ts';
+
+export const target = messageTarget('request');

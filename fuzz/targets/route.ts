@@ -1,0 +1,3 @@
+import { routeTarget } from '../support/route-target.ts';
+
+export const target = routeTarget('spec');

@@ -10,6 +10,8 @@ export const {
   CciError,
   createClient,
   DeviceError,
+  dpopThumbprint,
+  makeDpopKey,
   ParameterError,
   ProtocolError,
   ReturnCodeError,

@@ -1,5 +1,5 @@
 import { encodeMessage, encodePayload, encodeRoute, isTyped, portId, rowBySlug, toHex } from '../src/cci/index.ts';
-import { loadHttp, loadStream } from './load/run.ts';
+import { type Load, loadHttp, loadStream } from './load/run.ts';
 import { startBare, startBroker } from './load/server-process.ts';
 import { report, table } from './report.ts';
 
@@ -7,7 +7,9 @@ import { report, table } from './report.ts';
  * What the broker costs over the device, both behind the same transports, each server in a process of its own and the
  * load in this one. Reads are 5101h of one port; writes are 5404h through a tunnel, with a durable intent.
  *
- *   node bench/broker.ts [--quick] [--print] [--million]
+ *   node bench/broker.ts [--quick] [--print] [--million] [--edge]
+ *
+ * With `--edge` only what it costs to keep the listeners in a process of their own: both forms in one run.
  */
 const quick = process.argv.includes('--quick');
 const scale = quick ? 0.1 : 1;
@@ -40,6 +42,11 @@ const read = (tag: number) => message(tag, 0x5101, readPayload);
 const change = (tag: number) => message(tag, write.opcode, write.payload);
 const named = JSON.stringify({ command: 'get-physical-port-state', params: { port_id_list: [2] } });
 const raw = JSON.stringify({ raw: { opcode: '0x5101', payload: toHex(readPayload) } });
+
+if (process.argv.includes('--edge')) {
+  await compareForms();
+  process.exit();
+}
 
 const bare = await startBare();
 // The first start on a machine compiles what later ones find compiled.
@@ -127,3 +134,75 @@ report('Broker', [
         ),
       ]),
 ]);
+
+/** Both forms by turns, so that what else the machine does falls on both alike. */
+async function compareForms(): Promise<void> {
+  await (await startBroker('config/broker.yaml', 'separate')).stop();
+  const forms = [
+    await startBroker('config/broker.yaml', 'same'),
+    await startBroker('config/broker.yaml', 'separate'),
+  ] as const;
+  const tokens = await Promise.all(forms.map((form) => form.token('acme', 'alice', ['operators'])));
+  const loads = [
+    ['stream, one read after the other', 10_000, 1, 'stream'],
+    ['stream, 32 reads outstanding', 200_000, 32, 'stream'],
+    ['stream, 200 reads outstanding', 200_000, 200, 'stream'],
+    ['HTTP, one read after the other', 5000, 1, 'http'],
+    ['HTTP, 32 reads at once', 60_000, 32, 'http'],
+  ] as const;
+  const measure = (form: 0 | 1, total: number, width: number, kind: 'stream' | 'http') => {
+    const { url } = forms[form];
+    const as = tokens[form] ?? '';
+    return kind === 'stream'
+      ? loadStream(url, {
+          path: '/v1/switches/sw0/stream',
+          token: as,
+          message: read,
+          total: count(total),
+          outstanding: width,
+        })
+      : loadHttp(url, { path: '/v1/switches/sw0/commands', token: as, body: () => named, total: count(total), width });
+  };
+  for (const form of [0, 1] as const) {
+    await measure(form, 100_000, 32, 'stream');
+    await measure(form, 40_000, 32, 'http');
+  }
+  const rows: (string | number)[][] = [];
+  const cpu: (string | number)[][] = [];
+  for (const [what, total, width, kind] of loads) {
+    const runs = [[], []] as [Load[], Load[]];
+    const used = [0, 0, 0] as [number, number, number];
+    for (let i = 0; i < 3; i++) {
+      for (const form of [0, 1] as const) {
+        const before = forms[form].cpuUs();
+        runs[form].push(await measure(form, total, width, kind));
+        const after = forms[form].cpuUs();
+        used[form] += (after.own - before.own) / (3 * count(total));
+        if (form === 1) used[2] += (after.child - before.child) / (3 * count(total));
+      }
+    }
+    cpu.push([what, ...used, (used[1] + used[2]) / used[0], 1e6 / Math.max(used[1], used[2])]);
+    const [same, separate] = runs.map((all) => all.toSorted((a, b) => a.perSecond - b.perSecond)[1]);
+    if (same === undefined || separate === undefined) throw new Error('three runs have a middle one');
+    const failed = runs.flat().reduce((sum, load) => sum + load.failed, 0);
+    const ratio = separate.perSecond / same.perSecond;
+    rows.push([what, same.perSecond, separate.perSecond, ratio, same.p50, separate.p50, separate.p99, String(failed)]);
+  }
+  const starts = forms.map(({ startMs }) => Math.round(startMs));
+  for (const form of forms) await form.stop();
+  report('The edge in a process of its own', [
+    '`node bench/broker.ts --edge`: the same broker with its listeners in the process of the core, and in a confined process of their',
+    'own. The middle one of three runs of each, by turns; the load in a third process.',
+    '',
+    ...table(
+      ['what', 'same /s', 'separate /s', 'ratio', 'same p50 us', 'separate p50 us', 'separate p99 us', 'failed'],
+      rows,
+    ),
+    '',
+    'Processor time of a command, in microseconds, and what the busier of the two processes could do with a core of its own:',
+    '',
+    ...table(['what', 'same', 'core', 'edge', 'ratio of all', 'most /s'], cpu),
+    '',
+    `From the start of the process to its listening address: ${starts[0]} ms in one process, ${starts[1]} ms in two.`,
+  ]);
+}

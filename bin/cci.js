@@ -7,7 +7,6 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 
 const OLDEST = 24;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,9 +16,6 @@ const main = existsSync(source) ? source : built;
 
 if (Number.parseInt(process.versions.node, 10) >= OLDEST) {
   quietTypeStripping();
-  // The heap grows to a tenth more than what lives, not to several times as much: a broker shares its host. Measured by
-  // bench/broker.ts: a third less memory under load, no slower.
-  setFlagsFromString('--heap-growing-percent=10');
   await rememberCompiled();
   await import(pathToFileURL(main).href);
 } else {

@@ -16,21 +16,35 @@ interface Layer {
 
 const layers: readonly Layer[] = [
   { folder: 'src/cci', may: [], purely: true },
-  { folder: 'src/yaml', may: [] },
+  { folder: 'src/schema', may: [] },
+  { folder: 'src/yaml', may: ['src/schema'] },
   { folder: 'src/taint', may: ['src/cci'] },
-  { folder: 'src/policy', may: ['src/cci', 'src/taint', 'src/yaml'] },
-  { folder: 'src/backend', may: ['src/cci', 'src/yaml'] },
-  { folder: 'src/broker', may: ['src/cci', 'src/taint', 'src/policy', 'src/backend', 'src/yaml'] },
+  { folder: 'src/policy', may: ['src/cci', 'src/taint', 'src/schema', 'src/yaml'] },
+  { folder: 'src/backend', may: ['src/cci', 'src/schema', 'src/yaml'] },
+  { folder: 'src/broker', may: ['src/cci', 'src/taint', 'src/policy', 'src/backend', 'src/schema', 'src/yaml'] },
+  { folder: 'src/sandbox', may: [] },
+  { folder: 'src/service', may: ['src/sandbox'] },
   {
     folder: 'src/edge',
-    may: ['src/cci', 'src/broker', 'src/policy'],
-    only: { 'src/broker': ['core-api.ts'], 'src/policy': ['types.ts', 'index.ts'] },
+    may: ['src/cci', 'src/broker', 'src/policy', 'src/sandbox', 'src/schema'],
+    only: { 'src/broker': ['core-api.ts', 'channel/edge-side.ts'], 'src/policy': ['types.ts', 'index.ts'] },
   },
   { folder: 'src/client', may: ['src/cci'] },
   {
     folder: 'src/cli',
-    may: ['src/cci', 'src/client', 'src/edge', 'src/broker', 'src/policy', 'src/backend', 'src/yaml'],
-    only: { 'src/backend': ['emulator/index.ts'] },
+    may: [
+      'src/cci',
+      'src/client',
+      'src/edge',
+      'src/broker',
+      'src/policy',
+      'src/backend',
+      'src/sandbox',
+      'src/schema',
+      'src/service',
+      'src/yaml',
+    ],
+    only: { 'src/backend': ['emulator/index.ts', 'devices/index.ts'] },
   },
 ];
 
@@ -49,6 +63,7 @@ function check(path: string, layer: Layer, text: string): void {
     const say = (why: string) => problems.push(`${path}:${line}: imports \`${specifier}\`: ${why}`);
     if (!specifier.startsWith('.')) {
       if (layer.purely === true) say('this layer is pure');
+      if (/^typebox(\/|$)/.test(specifier) && layer.folder !== 'src/schema') say('schemas are made with src/schema');
       continue;
     }
     const target = relative(root, resolve(root, dirname(path), specifier));

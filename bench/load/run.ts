@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
 
 /** What a load came to. Times in microseconds. */
@@ -20,6 +21,8 @@ export async function loadHttp(
     readonly body: (i: number) => string;
     readonly total: number;
     readonly width: number;
+    /** Who signed the server's certificate, where it has TLS. */
+    readonly ca?: string;
   },
 ): Promise<Load> {
   const { hostname, port } = new URL(url);
@@ -29,7 +32,8 @@ export async function loadHttp(
   const begin = performance.now();
   const one = () =>
     new Promise<void>((done, fail) => {
-      const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+      const to = { host: hostname, port: Number(port), noDelay: true };
+      const socket = options.ca === undefined ? connect(to) : connectTls({ ...to, ca: options.ca });
       let sent = 0;
       let got: Buffer = Buffer.alloc(0);
       const send = () => {
@@ -45,7 +49,7 @@ export async function loadHttp(
             `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
         );
       };
-      socket.on('connect', send);
+      socket.on(options.ca === undefined ? 'connect' : 'secureConnect', send);
       socket.on('error', fail);
       socket.on('data', (chunk: Buffer) => {
         got = got.length === 0 ? chunk : Buffer.concat([got, chunk]);
@@ -73,11 +77,13 @@ export async function loadStream(
     readonly message: (tag: number, i: number) => Uint8Array;
     readonly total: number;
     readonly outstanding: number;
+    readonly ca?: string;
   },
 ): Promise<Load> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}${options.path}`, {
     headers: { authorization: `Bearer ${options.token}` },
     perMessageDeflate: false,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
   });
   await new Promise((done, fail) => {
     socket.once('open', done);
@@ -110,7 +116,7 @@ export async function loadStream(
   return figures(times, took, failed);
 }
 
-function figures(times: number[], tookMs: number, failed: number): Load {
+export function figures(times: number[], tookMs: number, failed: number): Load {
   times.sort((a, b) => a - b);
   const at = (q: number) => times[Math.floor(times.length * q)] ?? Number.NaN;
   return { perSecond: (times.length * 1000) / tookMs, p50: at(0.5), p99: at(0.99), failed };

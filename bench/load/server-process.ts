@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { issueDevelopmentToken } from '../../src/broker/auth/index.ts';
 import { tokenScopes } from '../../src/policy/index.ts';
@@ -11,6 +11,8 @@ export interface ServerProcess {
   readonly url: string;
   /** From the start of the process to its first line with an address, in milliseconds. */
   readonly startMs: number;
+  /** Processor time so far, in microseconds: of the process itself, and of the first one that it has started. */
+  cpuUs(): { readonly own: number; readonly child: number };
   /** Resident memory now, in MiB. */
   residentMib(): number;
   stop(): Promise<void>;
@@ -22,8 +24,15 @@ export async function startBare(): Promise<ServerProcess> {
   return started(spawn(process.execPath, [join(root, 'bench/load/bare-server.ts')]));
 }
 
-/** The broker as `cci serve` starts it, with a state directory that goes with it; and a way to tokens. */
-export async function startBroker(config = 'config/broker.yaml'): Promise<
+/**
+ * The broker as `cci serve` starts it, with a state directory that goes with it; and a way to tokens.
+ *
+ * @param edge where its listeners run, if not where the configuration says
+ */
+export async function startBroker(
+  config = 'config/broker.yaml',
+  edge?: 'separate' | 'same',
+): Promise<
   ServerProcess & {
     token(tenant: string, subject: string, groups: readonly string[]): Promise<string>;
     readonly stateDirectory: string;
@@ -32,11 +41,11 @@ export async function startBroker(config = 'config/broker.yaml'): Promise<
   const state = mkdtempSync(join(tmpdir(), 'cci-bench-'));
   const child = spawn(process.execPath, [
     // As `npm start` has it.
-    ...(process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=8').split(' ').filter((flag) => flag !== ''),
+    ...(process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=4').split(' ').filter((flag) => flag !== ''),
     join(root, 'bin/cci.js'),
     'serve',
     '--config',
-    join(root, config),
+    edge === undefined ? join(root, config) : withEdge(join(root, config), edge, state),
     '--state-directory',
     state,
     '--port',
@@ -56,6 +65,20 @@ export async function startBroker(config = 'config/broker.yaml'): Promise<
   };
 }
 
+/** A copy of a configuration, its paths absolute, with the other form of the edge. */
+function withEdge(config: string, edge: 'separate' | 'same', directory: string): string {
+  const here = dirname(config);
+  const text = readFileSync(config, 'utf8')
+    .replaceAll(
+      /^(\s*(?:directory|fabric|topology|state_directory): )(\S+)$/gm,
+      (_all, key, path) => key + join(here, path),
+    )
+    .concat(`\nedge:\n  process: ${edge}\n`);
+  const copy = join(directory, 'broker.yaml');
+  writeFileSync(copy, text);
+  return copy;
+}
+
 async function started(child: ChildProcess): Promise<ServerProcess> {
   const begin = performance.now();
   let said = '';
@@ -73,6 +96,10 @@ async function started(child: ChildProcess): Promise<ServerProcess> {
   return {
     url,
     startMs,
+    cpuUs: () => {
+      const [first] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ');
+      return { own: cpuOf(String(child.pid)), child: first === undefined || first === '' ? 0 : cpuOf(first) };
+    },
     residentMib: () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? Number.NaN) / 1024,
     stop: () =>
@@ -82,4 +109,12 @@ async function started(child: ChildProcess): Promise<ServerProcess> {
         child.kill('SIGTERM');
       }),
   };
+}
+
+/** User and system time; the kernel counts in hundredths of a second. */
+function cpuOf(pid: string): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }

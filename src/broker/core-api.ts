@@ -1,5 +1,8 @@
 import type { Errno } from '../policy/index.ts';
 import type { LockdownLevel } from '../taint/index.ts';
+import type { ConsoleApi } from './console-api.ts';
+
+export type * from './console-api.ts';
 
 /**
  * The only door from the edge to the core. Everything that crosses it is plain structured-cloneable data, so that the
@@ -18,6 +21,8 @@ export interface Credential {
   readonly certificate?: string;
   /** A DPoP proof (RFC 9449) as it came, with the request that it came with. */
   readonly proof?: { readonly jwt: string; readonly method: string; readonly url: string };
+  /** Handle of a session that `begin` gave for this token: stands for the proof in whatever follows on a stream. */
+  readonly session?: string;
 }
 
 /** One command, in one of three spellings. */
@@ -93,6 +98,8 @@ export interface Problem {
   /** For EPARAM: dotted path of the parameter. */
   readonly field?: string;
   readonly retryAfterMs?: number;
+  /** For EAUTH: what a client that proves a key has to know for its next proof (RFC 9449 sections 7.1 and 9). */
+  readonly dpop?: { readonly error: 'invalid_dpop_proof' | 'use_dpop_nonce'; readonly nonce?: string };
   /** For `message` requests: the CCI reply message that says the same. */
   readonly message?: Uint8Array;
 }
@@ -329,12 +336,40 @@ export interface EventPage {
   readonly more: boolean;
 }
 
+/** What is to be revoked, or which revocation is to be taken back. */
+export type RevocationWish =
+  | {
+      readonly kind: 'token' | 'subject' | 'tenant' | 'key';
+      /**
+       * As records name it: `jti:ISSUER#JTI` or `sha256:DIGEST`, `user:ISSUER#SUB`, a tenant, a thumbprint or
+       * `kid:ISSUER#KID`. With `issuer` the bare `jti`, `sub` or `kid`.
+       */
+      readonly name: string;
+      readonly issuer?: string;
+      readonly reason: string;
+      /** Milliseconds since 1970; for good if not given. */
+      readonly expiresAtMs?: number;
+    }
+  | { readonly lift: string; readonly reason: string };
+
+/** A revocation that is in force. */
+export interface RevocationView {
+  readonly id: string;
+  readonly kind: 'token' | 'subject' | 'tenant' | 'key';
+  readonly name: string;
+  readonly by: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly reason: string;
+  readonly expiresAtMs?: number;
+}
+
 export interface Readiness {
   readonly ready: boolean;
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[];
 }
 
-export interface CoreApi {
+export interface CoreApi extends ConsoleApi {
   submit(
     credential: Credential,
     switchName: string,
@@ -376,9 +411,20 @@ export interface CoreApi {
     reason: string,
     picture?: string,
   ): Promise<CoreResult<TopologyAnswer>>;
+  /**
+   * For whoever opens a stream: the credential to show from then on. A proof counts once, so where the token is bound to a
+   * key it holds a session in its place, as good as the token, until `end`.
+   */
+  begin(credential: Credential): Promise<CoreResult<Credential>>;
+  /** The stream of a session has ended. One that is not there is no error. */
+  end(session: string): Promise<void>;
+  /** Revocations in force, oldest first; for operators. */
+  revocations(credential: Credential): Promise<CoreResult<readonly RevocationView[]>>;
+  /** Revokes, or takes a revocation back; in force at once, and those in force then are the answer. */
+  revoke(credential: Credential, wish: RevocationWish): Promise<CoreResult<readonly RevocationView[]>>;
   reloadPolicy(credential: Credential): Promise<CoreResult<{ readonly snapshot: string; readonly rules: number }>>;
   /** No credential: says nothing about tenants or devices. */
   readiness(): Promise<Readiness>;
-  /** Prometheus text of the core's counters. Those of single tenants are for operators. */
+  /** Prometheus text of the core's counters. Those of single switches and tenants are for operators. */
   metrics(credential?: Credential): Promise<string>;
 }

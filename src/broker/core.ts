@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type CommandRow, formatVia, isTyped, isVendorRow, jsonSchemaOf } from '../cci/index.ts';
 import { errnoTable, FABRIC_TENANT, type Principal } from '../policy/index.ts';
 import { type LockdownLevel, PostureError, taintBits } from '../taint/index.ts';
+import type { Purpose, Wish } from './auth/index.ts';
+import type { ConsoleService } from './console/index.ts';
+import type { ConsoleApi } from './console-api.ts';
 import type {
   CommandAnswer,
   CommandRequest,
@@ -15,16 +18,20 @@ import type {
   OperationView,
   PostureAnswer,
   Readiness,
+  RevocationView,
+  RevocationWish,
   SubmitOptions,
   SwitchSummary,
   TaintAnswer,
   TopologyAnswer,
   WhoAmI,
 } from './core-api.ts';
+import { ConsoleDoor } from './core-consoles.ts';
 import { readEvents } from './events/index.ts';
 import type { Operation } from './operations.ts';
 import {
   authenticate,
+  authenticateStream,
   Pipeline,
   problemOf,
   type Refusal,
@@ -35,17 +42,48 @@ import {
   seenSwitches,
 } from './pipeline/index.ts';
 import { postureSeen, taintSeen } from './posture-views.ts';
+import { changeRevocations, revocationViews } from './revocation-views.ts';
 import { acceptTopology, acknowledgeTaint, topologyAnswer } from './topology-views.ts';
 
 /** The core behind its one door. Knows nothing of HTTP. */
 export class Core implements CoreApi {
   private readonly services: Services;
   private readonly pipeline: Pipeline;
+  private readonly openConsoles: (switchName: string) => number;
 
-  constructor(services: Services) {
+  constructor(services: Services, consoles?: ConsoleService) {
     this.services = services;
     this.pipeline = new Pipeline(services);
+    this.openConsoles = (name) => consoles?.openOn(name) ?? 0;
+    const door = new ConsoleDoor(services, consoles);
+    this.consoles = door.consoles;
+    this.consoleRequest = door.consoleRequest;
+    this.consoleRequested = door.consoleRequested;
+    this.consoleApprove = door.consoleApprove;
+    this.consoleDeny = door.consoleDeny;
+    this.consoleOpen = door.consoleOpen;
+    this.consoleWatch = door.consoleWatch;
+    this.consoleRead = door.consoleRead;
+    this.consoleWrite = door.consoleWrite;
+    this.consoleResize = door.consoleResize;
+    this.consoleLeave = door.consoleLeave;
+    this.consoleClose = door.consoleClose;
+    this.consoleKill = door.consoleKill;
   }
+
+  readonly consoles: ConsoleApi['consoles'];
+  readonly consoleRequest: ConsoleApi['consoleRequest'];
+  readonly consoleRequested: ConsoleApi['consoleRequested'];
+  readonly consoleApprove: ConsoleApi['consoleApprove'];
+  readonly consoleDeny: ConsoleApi['consoleDeny'];
+  readonly consoleOpen: ConsoleApi['consoleOpen'];
+  readonly consoleWatch: ConsoleApi['consoleWatch'];
+  readonly consoleRead: ConsoleApi['consoleRead'];
+  readonly consoleWrite: ConsoleApi['consoleWrite'];
+  readonly consoleResize: ConsoleApi['consoleResize'];
+  readonly consoleLeave: ConsoleApi['consoleLeave'];
+  readonly consoleClose: ConsoleApi['consoleClose'];
+  readonly consoleKill: ConsoleApi['consoleKill'];
 
   submit(
     credential: Credential,
@@ -64,8 +102,23 @@ export class Core implements CoreApi {
     return this.pipeline.explain(credential, switchName, command);
   }
 
+  async begin(credential: Credential): Promise<CoreResult<Credential>> {
+    const request: Request = { id: randomUUID(), source: credential.source, startedMs: this.services.nowMs() };
+    try {
+      const begun = await authenticateStream(this.services, credential, request);
+      return begun.ok ? begun : { ok: false, problem: problemOf(request, begun.error) };
+    } catch (error) {
+      this.services.log.error({ requestId: request.id, err: error }, 'refused because the broker itself failed');
+      return { ok: false, problem: problemOf(request, defect) };
+    }
+  }
+
+  async end(session: string): Promise<void> {
+    this.services.authenticator.end(session);
+  }
+
   whoami(credential: Credential): Promise<CoreResult<WhoAmI>> {
-    return this.asked(credential, [], async (principal) => {
+    return this.asked(credential, [], 'view', async (principal) => {
       const { fabric } = this.services.policy.current;
       return {
         principal: principal.name,
@@ -86,7 +139,7 @@ export class Core implements CoreApi {
   }
 
   switches(credential: Credential): Promise<CoreResult<readonly SwitchSummary[]>> {
-    return this.asked(credential, [], async (principal) => {
+    return this.asked(credential, [], 'view', async (principal) => {
       const { fabric } = this.services.policy.current;
       const all: SwitchSummary[] = [];
       for (const runtime of seenSwitches(this.services, principal)) {
@@ -106,7 +159,7 @@ export class Core implements CoreApi {
   }
 
   commands(credential: Credential, switchName: string): Promise<CoreResult<readonly OfferedCommand[]>> {
-    return this.asked(credential, [], async (principal) => {
+    return this.asked(credential, [], 'view', async (principal) => {
       if (seenSwitch(this.services, principal, switchName) === undefined) return notThere;
       const runnable = await this.services.policy.runnable(principal);
       return this.services.policy.current.commands.rows
@@ -125,7 +178,7 @@ export class Core implements CoreApi {
   }
 
   operations(credential: Credential, switchName: string): Promise<CoreResult<readonly OperationView[]>> {
-    return this.asked(credential, [], async (principal) => {
+    return this.asked(credential, [], 'view', async (principal) => {
       const runtime = seenSwitch(this.services, principal, switchName);
       if (runtime === undefined) return notThere;
       return runtime.operations
@@ -135,7 +188,7 @@ export class Core implements CoreApi {
   }
 
   operation(credential: Credential, switchName: string, id: string): Promise<CoreResult<OperationView>> {
-    return this.asked(credential, [], async (principal) => {
+    return this.asked(credential, [], 'view', async (principal) => {
       const found = seenSwitch(this.services, principal, switchName)?.operations.get(
         id,
         principal.tenant,
@@ -146,14 +199,14 @@ export class Core implements CoreApi {
   }
 
   events(credential: Credential, switchName: string, query: EventQuery = {}): Promise<CoreResult<EventPage>> {
-    return this.asked(credential, ['cci:read'], async (principal, request) => {
+    return this.asked(credential, ['cci:read'], 'view', async (principal, request) => {
       const answer = await readEvents(this.services, credential, principal, request, switchName, query);
       return answer.ok ? answer.value : refusedWith(answer.error);
     });
   }
 
   posture(credential: Credential): Promise<CoreResult<readonly PostureAnswer[]>> {
-    return this.asked(credential, [], async (principal) => this.postures(principal));
+    return this.asked(credential, [], 'view', async (principal) => this.postures(principal));
   }
 
   raiseLockdown(
@@ -161,7 +214,8 @@ export class Core implements CoreApi {
     level: LockdownLevel,
     reason: string,
   ): Promise<CoreResult<readonly PostureAnswer[]>> {
-    return this.asked(credential, ['cci:posture'], async (principal, request) => {
+    const wish = (): Wish => ['posture/lockdown', null, { level, reason }];
+    return this.asked(credential, ['cci:posture'], wish, async (principal, request) => {
       if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
       const { raised, refused } = await this.raiseAll(level, principal, reason);
       // First in force everywhere, then written down: a journal that fails keeps no switch unlocked.
@@ -187,7 +241,7 @@ export class Core implements CoreApi {
   }
 
   taint(credential: Credential): Promise<CoreResult<readonly TaintAnswer[]>> {
-    return this.asked(credential, [], async (principal) => this.taints(principal));
+    return this.asked(credential, [], 'view', async (principal) => this.taints(principal));
   }
 
   acknowledgeTaint(
@@ -196,7 +250,8 @@ export class Core implements CoreApi {
     scope: string,
     reason: string,
   ): Promise<CoreResult<readonly TaintAnswer[]>> {
-    return this.asked(credential, ['cci:posture'], async (principal, request) => {
+    const wish = (): Wish => ['taint/acknowledge', null, { letter, scope, reason }];
+    return this.asked(credential, ['cci:posture'], wish, async (principal, request) => {
       if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
       const bit = taintBits.find((row) => row.letter === letter);
       if (bit === undefined) return refusal('EPARAM', 'there is no such letter in the taint register');
@@ -209,7 +264,7 @@ export class Core implements CoreApi {
   }
 
   topology(credential: Credential, switchName: string): Promise<CoreResult<TopologyAnswer>> {
-    return this.asked(credential, [], async (principal) => {
+    return this.asked(credential, [], 'view', async (principal) => {
       const runtime = seenSwitch(this.services, principal, switchName);
       return runtime === undefined ? notThere : topologyAnswer(runtime, principal, this.services.policy.current.fabric);
     });
@@ -221,7 +276,8 @@ export class Core implements CoreApi {
     reason: string,
     picture?: string,
   ): Promise<CoreResult<TopologyAnswer>> {
-    return this.asked(credential, ['cci:posture'], async (principal, request) => {
+    const wish = (): Wish => ['topology/accept', switchName, { reason, picture }];
+    return this.asked(credential, ['cci:posture'], wish, async (principal, request) => {
       if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
       const { journal, policy, switches } = this.services;
       const runtime = switches.get(switchName);
@@ -233,7 +289,8 @@ export class Core implements CoreApi {
   }
 
   reloadPolicy(credential: Credential): Promise<CoreResult<{ readonly snapshot: string; readonly rules: number }>> {
-    return this.asked(credential, ['cci:policy'], async (principal, request) => {
+    const wish = (): Wish => ['policy/reload', null, {}];
+    return this.asked(credential, ['cci:policy'], wish, async (principal, request) => {
       if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
       const problems = await this.reload({ principal: principal.name, requestId: request.id });
       if (problems.length === 0) {
@@ -243,6 +300,25 @@ export class Core implements CoreApi {
       const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
       return refusal('EPARAM', `the policy in force stays: ${problems[0]}${more}`);
     });
+  }
+
+  revocations(credential: Credential): Promise<CoreResult<readonly RevocationView[]>> {
+    return this.asked(credential, ['cci:posture'], 'view', async (principal) =>
+      principal.tenant === FABRIC_TENANT ? revocationViews(this.services) : operatorsOnly,
+    );
+  }
+
+  revoke(credential: Credential, wish: RevocationWish): Promise<CoreResult<readonly RevocationView[]>> {
+    return this.asked(
+      credential,
+      ['cci:posture'],
+      () => ['revocations', null, wish],
+      async (principal, request) => {
+        if (principal.tenant !== FABRIC_TENANT) return operatorsOnly;
+        const refused = await changeRevocations(this.services, principal, request, wish);
+        return refused === undefined ? revocationViews(this.services) : refusedWith(refused);
+      },
+    );
   }
 
   /** Reloads the policy and journals what came of it; used by the API and by SIGHUP. */
@@ -302,15 +378,16 @@ export class Core implements CoreApi {
       metrics.taint.set(labels, runtime.posture.posture().taint.mask);
       metrics.running.set(labels, runtime.operations.runningCount);
       metrics.overdue.set(labels, runtime.operations.overdue);
+      metrics.consoles.set(labels, this.openConsoles(runtime.name));
     }
-    const ofAll = await metrics.registry.metrics();
-    return (await this.isOperator(credential)) ? `${ofAll}\n${await this.tenantMetrics()}` : ofAll;
+    if (!(await this.isOperator(credential))) return metrics.textForEverybody();
+    return `${await metrics.registry.metrics()}\n${await this.tenantMetrics()}`;
   }
 
   /** Whoever shows no token, or another's, gets what everybody gets: what a scraper is told is no matter for a refusal. */
   private async isOperator(credential: Credential | undefined): Promise<boolean> {
     if (credential === undefined || credential.token === '') return false;
-    const principal = await this.services.authenticator.authenticate(credential.token);
+    const principal = await this.services.authenticator.authenticate(credential, 'view');
     return principal.ok && principal.value.tenant === FABRIC_TENANT;
   }
 
@@ -359,15 +436,20 @@ export class Core implements CoreApi {
     );
   }
 
-  /** Authenticates, checks scopes, and turns refusals into problems. A defect refuses. */
+  /**
+   * Authenticates, checks scopes, and turns refusals into problems. A defect refuses.
+   *
+   * @param purpose what is asked for; `view` where nothing is changed
+   */
   private async asked<T>(
     credential: Credential,
     scopes: Principal['scopes'],
+    purpose: Purpose,
     answer: (principal: Principal, request: Request) => Promise<T | RefusedValue>,
   ): Promise<CoreResult<T>> {
     const request: Request = { id: randomUUID(), source: credential.source, startedMs: this.services.nowMs() };
     try {
-      const principal = await authenticate(this.services, credential, request);
+      const principal = await authenticate(this.services, credential, request, purpose);
       if (!principal.ok) return { ok: false, problem: problemOf(request, principal.error) };
       const missing = scopes.find((scope) => !principal.value.scopes.includes(scope));
       const value =

@@ -18,12 +18,13 @@ import {
   Scheduler,
   type Turn,
   type Unserved,
+  unserved,
 } from './schedule/index.ts';
 
 /** Why a command did not come back with a reply. `unknown`: it may have been executed (R16). */
 export interface DeviceFailure {
   readonly outcome: 'not-sent' | 'unknown';
-  readonly errno: 'EIO' | 'ETIMEDOUT' | 'EAGAIN' | 'ENOTTY';
+  readonly errno: 'EIO' | 'ETIMEDOUT' | 'EAGAIN' | 'EBUSY' | 'ENOTTY';
   readonly text: string;
   /** Why its turn did not come, where that is what was in the way. */
   readonly noTurn?: NoTurn;
@@ -75,6 +76,14 @@ export type DeviceState = 'closed' | 'serving' | 'quarantined';
 /** Sends one of the broker's own commands in the turn of another. */
 export type OwnSend = (command: RoutedCommand) => Promise<DeviceReply>;
 
+/** The device is left to somebody beside the broker. */
+export interface Hold {
+  /** For the broker's own reads before anybody else has a turn. */
+  readonly send: OwnSend;
+  /** Turns are given again. Calling it again does nothing. */
+  release(): void;
+}
+
 /** A first loss may be chance; the same port again is not. */
 const SILENT_FIRST_MS = 1000;
 const SILENT_LONGEST_MS = 60_000;
@@ -96,6 +105,15 @@ const BROKER: Asker = {
   footprint: () => ({ kind: 'resources', changes: false, paths: [] }),
 };
 
+/** Says that it is in use, and never by whom. */
+const IN_USE = 'the switch is in use: try again later';
+
+/** How long the queue of a device that is to be left to somebody else may take to become empty. */
+const DRAIN_MS = 3000;
+
+/** Timers cannot be longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 const QUARANTINED =
   'a command before it was cut off, and nothing is sent until the switch has answered an Identify again';
 
@@ -112,6 +130,12 @@ export class Device {
   private stopping = false;
   /** Ports behind which something did not answer, and until when they are left alone. */
   private readonly silent = new Map<number, Silence>();
+  /** What becomes of commands while the device is left to somebody else; undefined while it is not. */
+  private held: 'wait' | 'refuse' | undefined;
+  /** It is left to somebody else, and nothing waits any more that was there before. */
+  private isLeft = false;
+  /** Who waits for the end of that. */
+  private readonly waitingForEnd = new Set<() => void>();
   /** Ends the pause between two attempts to recover. */
   private wake = (): void => {};
 
@@ -120,7 +144,7 @@ export class Device {
     this.options = options;
     const { queueMax, queuePerTenant = queueMax, weightOf = () => 1, onWaited } = options;
     this.scheduler = new Scheduler({
-      slots: () => this.backend.maxInFlight,
+      slots: () => (this.isLeft ? 0 : this.backend.maxInFlight),
       queueMax,
       queuePerTenant,
       weightOf,
@@ -148,6 +172,11 @@ export class Device {
   /** Is the order of commands kept by resource, because several may be in flight? */
   get ordersByResource(): boolean {
     return this.backend.maxInFlight > 1;
+  }
+
+  /** Is it left to somebody beside the broker? */
+  get isHeld(): boolean {
+    return this.held !== undefined;
   }
 
   get identity(): Backend['identity'] {
@@ -195,6 +224,7 @@ export class Device {
     >,
     settle?: (reply: DeviceReply, send: OwnSend) => Promise<void>,
   ): Promise<DeviceReply | { readonly kind: 'refused'; readonly refusal: R }> {
+    if (this.held === 'refuse' && asker !== BROKER) return failed('not-sent', 'EBUSY', IN_USE);
     const asked = this.scheduler.ask(this.turnRequest(asker));
     const turn: Turn | Unserved = asked instanceof Promise ? await asked : asked;
     if (turn.kind === 'unserved') return noTurn(turn);
@@ -209,6 +239,69 @@ export class Device {
     } finally {
       turn.end();
     }
+  }
+
+  /**
+   * Leaves the device to somebody beside the broker: lets what is in flight finish and gives no more turns, not to the
+   * broker either, until `release`.
+   * @throws Error where it is left to somebody already, or what is in flight does not end
+   */
+  async hold(others: 'wait' | 'refuse'): Promise<Hold> {
+    if (this.held !== undefined) throw new Error('the device is left to somebody already');
+    this.held = others;
+    const release = (): void => {
+      this.held = undefined;
+      this.isLeft = false;
+      for (const done of [...this.waitingForEnd]) done();
+      this.scheduler.slotsChanged();
+    };
+    // What waits already may be something that a decision waits for: it comes to its end first.
+    const deadline = performance.now() + this.options.timeoutMs + DRAIN_MS;
+    while (this.scheduler.running > 0 || this.scheduler.waiting > 0) {
+      if (performance.now() > deadline || this.stopping) {
+        release();
+        throw new Error('what was sent to the device does not come to its end');
+      }
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    this.isLeft = true;
+    let isHeld = true;
+    return {
+      send: (command) => this.send(command),
+      release: () => {
+        if (isHeld) release();
+        isHeld = false;
+      },
+    };
+  }
+
+  /**
+   * Resolves when the device is not left to somebody else any more, at once where it is not. What a command rests on
+   * cannot be read meanwhile, so it waits for that before it is decided about.
+   * @returns why it is of no use to go on; undefined where it is
+   */
+  async untilFree({
+    deadlineMs,
+    cancellation,
+  }: Pick<Asker, 'deadlineMs' | 'cancellation'>): Promise<DeviceFailure | undefined> {
+    if (this.held === undefined) return undefined;
+    if (this.held === 'refuse') return failed('not-sent', 'EBUSY', IN_USE).failure;
+    const now = performance.now();
+    const until = deadlineMs ?? (this.options.waitMs === undefined ? undefined : now + this.options.waitMs);
+    await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const done = (): void => {
+        clearTimeout(timer);
+        cancellation?.onCancel(undefined);
+        this.waitingForEnd.delete(done);
+        resolve();
+      };
+      if (until !== undefined) timer = setTimeout(done, Math.min(until - now, LONGEST_TIMER_MS));
+      cancellation?.onCancel(done);
+      this.waitingForEnd.add(done);
+    });
+    if (cancellation?.cancelled === true) return noTurn(unserved('cancelled', 0)).failure;
+    return this.held === undefined ? undefined : noTurn(unserved('deadline', 1000)).failure;
   }
 
   private turnRequest(asker: Asker) {

@@ -1,3 +1,4 @@
+export { type ConfigReport, checkConfig, silentLog } from './check-config.ts';
 export { type BrokerConfig, loadConfig } from './config/index.ts';
 export type * from './core-api.ts';
 export { journalDirectory, publishedKeyPath, signingKeyPath } from './journal-open.ts';

@@ -17,6 +17,12 @@ export class BrokerMetrics {
     labelNames: ['code'] as const,
     registers: [this.registry],
   });
+  readonly refusedTokens = new Counter({
+    name: 'cci_refused_tokens_total',
+    help: 'Tokens and proofs that were not accepted, by cause',
+    labelNames: ['cause'] as const,
+    registers: [this.registry],
+  });
   readonly unaudited = new Counter({
     name: 'cci_unaudited_commands_total',
     help: 'Raw commands that passed the gate',
@@ -53,6 +59,18 @@ export class BrokerMetrics {
     name: 'cci_shadow_differences_total',
     help: 'Recorded decisions that the candidate policy would have taken otherwise',
     labelNames: ['difference'] as const,
+    registers: [this.registry],
+  });
+  readonly consoles = new Gauge({
+    name: 'cci_console_sessions',
+    help: 'Console sessions that are open',
+    labelNames: ['switch'] as const,
+    registers: [this.registry],
+  });
+  readonly consoleEnds = new Counter({
+    name: 'cci_console_ends_total',
+    help: 'Console sessions by why they ended',
+    labelNames: ['switch', 'why'] as const,
     registers: [this.registry],
   });
   readonly durations = new Histogram({
@@ -125,12 +143,43 @@ export class BrokerMetrics {
       for (const { name, waitingBytes } of this.sinks) this.sinkWaiting.set({ sink: name }, waitingBytes);
     },
   });
+  readonly edgeUp = new Gauge({
+    name: 'cci_edge_up',
+    help: '1 while a process of its own holds the listening sockets',
+    registers: [this.registry],
+  });
+  readonly edgeEnds = new Counter({
+    name: 'cci_edge_ends_total',
+    help: 'Edge processes that have ended, by why',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  });
+  readonly edgeViolations = new Counter({
+    name: 'cci_edge_violations_total',
+    help: 'Edge processes that were ended for what they sent to the core: an alarm',
+    labelNames: ['violation'] as const,
+    registers: [this.registry],
+  });
   readonly witnessErrors = new Counter({
     name: 'cci_journal_witness_errors_total',
     help: 'Checkpoints that could not be written to a witness',
     registers: [this.registry],
   });
+
+  /** Without what has names in it: which switches, tenants and issuers there are is for operators. */
+  async textForEverybody(): Promise<string> {
+    const texts: string[] = [];
+    for (const metric of this.registry.getMetricsAsArray()) {
+      const labels: unknown = 'labelNames' in metric ? metric.labelNames : [];
+      const isNamed = !Array.isArray(labels) || labels.some((label) => NAMES.has(label));
+      if (!isNamed) texts.push(await this.registry.getSingleMetricAsString(metric.name));
+    }
+    return texts.length === 0 ? '' : `${texts.join('\n\n')}\n`;
+  }
 }
+
+/** Labels whose values are names of the configuration. */
+const NAMES: ReadonlySet<unknown> = new Set(['switch', 'tenant', 'issuer']);
 
 /** Counters with the names of tenants, as many as the fabric file has. For operators: they tell who does what. */
 export class TenantMetrics {

@@ -3,24 +3,16 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import packageJson from '../../package.json' with { type: 'json' };
-import { createEmulatorBackend } from '../backend/emulator/index.ts';
 import type { Backend } from '../backend/index.ts';
-import { createQtestBackend } from '../backend/mailbox/index.ts';
-import { createMctpTcpBackend } from '../backend/mctp-tcp/index.ts';
 import { decodePayload, isTyped, type Reply, rowBySlug } from '../cci/index.ts';
-import {
-  createSnapshot,
-  engineOf,
-  FABRIC_TENANT,
-  formatLoadError,
-  loadFabric,
-  type RuleEngine,
-  readPolicy,
-} from '../policy/index.ts';
+import type { RuleEngine } from '../policy/index.ts';
 import { hostBootId, PostureRegister } from '../taint/index.ts';
 import { formatProblem } from '../yaml/index.ts';
-import { AuthConfigError, createAuthenticator, noRevocations, type Revocations } from './auth/index.ts';
-import { type BrokerConfig, isLoopback, loadConfig, type SwitchSettings } from './config/index.ts';
+import { AuthConfigError, createAuthenticator, eitherRevokes, type Revocations } from './auth/index.ts';
+import { authenticationOptions, countRefusedTokens, openRevocations } from './authentication-open.ts';
+import type { EdgeAccounts } from './channel/index.ts';
+import { type BrokerConfig, isLoopback, loadConfig, needsTls, type SwitchSettings } from './config/index.ts';
+import { type ConsoleOverrides, consoleLines, openConsoles } from './console-open.ts';
 import { Core } from './core.ts';
 import type { CoreApi } from './core-api.ts';
 import { Device } from './device.ts';
@@ -33,7 +25,7 @@ import { openOperations } from './operations-open.ts';
 import type { Services, SwitchRuntime } from './pipeline/index.ts';
 import { startCrosscheck, watchPolicy } from './policy-guards.ts';
 import { type LoadedPolicy, type LoadPolicy, PolicyHolder } from './policy-holder.ts';
-import { buildShadow, readShadow } from './shadow-load.ts';
+import { policyLoader } from './policy-load.ts';
 import { startupBlock } from './startup-block.ts';
 import { TagOwners } from './tag-owners.ts';
 import { SwitchTopology } from './topology.ts';
@@ -57,12 +49,14 @@ export interface StartOverrides {
   readonly stateDirectory?: string;
   /** Puts something between the broker and a backend; tests inject faults with it. */
   readonly wrapBackend?: (name: string, backend: Backend) => Backend;
-  /** Tokens that were taken back; none if not given. */
+  /** Tokens that were taken back, besides those that the state directory says. */
   readonly revocations?: Revocations;
   /** Puts something between the decision and the policy engine; tests sabotage it. */
   readonly wrapEngine?: (engine: RuleEngine) => RuleEngine;
   /** Mean time between two decisions that are taken to the reference. */
   readonly crosscheckIntervalMs?: number;
+  /** Puts something in place of the machine's terminals, or of recordings. */
+  readonly console?: ConsoleOverrides;
   readonly log?: Logger;
   readonly logLevel?: BrokerConfig['logLevel'];
 }
@@ -74,8 +68,15 @@ export interface RunningBroker {
   /** What is served and what is in force, for people. */
   readonly startupBlock: string;
   readonly log: Logger;
+  /** Where an edge in a process of its own is written down and counted. */
+  readonly edgeAccounts: EdgeAccounts;
   /** Problems of the files; empty when the new policy is in force. */
   reloadPolicy(by: string): Promise<readonly string[]>;
+  /**
+   * Ends every console and opens no other, while there still are listeners: whoever is at one reads why it ended, and does not
+   * take the end of his connection for one that comes back.
+   */
+  endConsoles(): Promise<void>;
   /** Everything recorded so far is on the disk. @throws JournalError */
   flushJournal(): Promise<void>;
   /** Finishes what is in flight, refuses the rest, and lets go of devices and journal. */
@@ -105,9 +106,12 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
   };
   const first = await firstPolicy(load).catch(failed);
   const policy = new PolicyHolder(first, load);
-  const authenticator = await authenticatorOf(config, policy, log, overrides.revocations ?? noRevocations).catch(
-    failed,
+  const revocationList = await openRevocations(config).catch((error: unknown) =>
+    failed(new StartError('the revocations cannot be used:', [text(error)])),
   );
+  const { revocations: more } = overrides;
+  const revocations = more === undefined ? revocationList : eitherRevokes(revocationList, more);
+  const authenticator = await authenticatorOf(config, policy, log, revocations).catch(failed);
   const switches = new Map<string, SwitchRuntime>();
   const metrics = new BrokerMetrics();
   const journal = await openConfiguredJournal(config, log, metrics, {
@@ -126,7 +130,9 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
   const services: Services = {
     authenticator,
     ...(crosscheck === undefined ? {} : { crosscheck }),
-    revocations: overrides.revocations ?? noRevocations,
+    revocations,
+    revocationList,
+    refusedTokens: countRefusedTokens(journal, log),
     policy,
     journal,
     recording: config.journal,
@@ -136,10 +142,14 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
     ...limits,
     nowMs,
   };
-  const core = new Core(services);
+  const consoles = await openConsoles(config, services, overrides.console).catch((error: unknown) =>
+    failed(new StartError('consoles cannot be opened:', [text(error)])),
+  );
+  const core = new Core(services, consoles);
   const close = async (): Promise<void> => {
     await watch?.stop();
     await crosscheck?.close();
+    await consoles?.close();
     for (const runtime of switches.values()) {
       runtime.operations.stop();
       await runtime.events.close();
@@ -151,6 +161,8 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
         .catch((error: unknown) => log.error({ err: error }, 'the counts of the taint register could not be written'));
     }
     await limits.refusals.flush();
+    await services.refusedTokens?.flush();
+    await authenticator.close();
     await journal
       .append('stop', { reason: 'asked to stop' }, { durable: true })
       .catch((error: unknown) => log.error({ err: error }, 'no stop record'));
@@ -176,8 +188,10 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
   return {
     core,
     config,
-    startupBlock: startupBlock(config, services),
+    startupBlock: [startupBlock(config, services), ...(await consoleLines(config, consoles))].join('\n'),
     log,
+    edgeAccounts: edgeAccounts(services),
+    endConsoles: async () => consoles?.close(),
     flushJournal: () => journal.flush(),
     // Told, not thrown: whoever sends a signal catches nothing, and a full disk must not end the broker.
     reloadPolicy: (by) =>
@@ -186,6 +200,16 @@ export async function startBroker(configPath: string, overrides: StartOverrides 
         return [`what became of the policy could not be recorded: ${text(error)}`];
       }),
     close,
+  };
+}
+
+function edgeAccounts({ journal, metrics, log }: Pick<Services, 'journal' | 'metrics' | 'log'>): EdgeAccounts {
+  return {
+    log,
+    record: async (body, durable) => void (await journal.append('edge', body, { durable })),
+    isUp: (isUp) => metrics.edgeUp.set(isUp ? 1 : 0),
+    ended: (reason) => metrics.edgeEnds.inc({ reason }),
+    violated: (violation) => metrics.edgeViolations.inc({ violation }),
   };
 }
 
@@ -199,8 +223,9 @@ async function configOf(path: string, overrides: StartOverrides): Promise<Broker
   if (!loaded.ok) throw new StartError('the configuration cannot be used:', loaded.problems.map(formatProblem));
   const { config } = loaded;
   const host = overrides.http?.host ?? config.http.host;
-  if (!isLoopback(host))
-    throw new StartError('the configuration cannot be used:', [`\`${host}\` is not a loopback address`]);
+  if (!isLoopback(host) && config.http.tls === undefined) {
+    throw new StartError('the configuration cannot be used:', [needsTls(host)]);
+  }
   return {
     ...config,
     http: { ...config.http, ...overrides.http },
@@ -216,48 +241,6 @@ async function firstPolicy(load: LoadPolicy): Promise<LoadedPolicy> {
   return first.policy;
 }
 
-function policyLoader(config: BrokerConfig, wrapEngine: StartOverrides['wrapEngine'], log: Logger): LoadPolicy {
-  /** The candidate that was loaded last, with the policy in force or not at all. */
-  let shadowed: string | undefined;
-  return async (unless) => {
-    const fabric = loadFabric(config.fabric);
-    if (!fabric.ok) return { ok: false, problems: fabric.error.map(formatLoadError) };
-    const strangers = config.tenantsNamed.filter(
-      (tenant) => tenant !== FABRIC_TENANT && !fabric.value.tenants.includes(tenant),
-    );
-    if (strangers.length > 0) {
-      return {
-        ok: false,
-        problems: strangers.map(
-          (name) => `${config.file}: tenant \`${name}\` of \`tenants\` is not in ${config.fabric}`,
-        ),
-      };
-    }
-    const missing = [...config.switches.keys()].filter((name) => !fabric.value.switches.has(name));
-    if (missing.length > 0) {
-      return { ok: false, problems: missing.map((name) => `${config.fabric}: there is no switch \`${name}\` in it`) };
-    }
-    const read = await readPolicy({
-      directory: config.policyDirectory,
-      fabric: fabric.value,
-      profile: config.profile,
-    });
-    if (!read.ok) return { ok: false, problems: read.error.map(formatLoadError) };
-    const candidate = await readShadow(config, fabric.value);
-    if (!candidate.ok) return candidate;
-    if (read.value.id === unless && candidate.read?.id === shadowed) return { ok: true, policy: undefined };
-    const built = await engineOf(read.value, fabric.value);
-    const engine = wrapEngine?.(built) ?? built;
-    const snapshot = createSnapshot(engine, { discloseReasons: config.discloseReasons });
-    const shadow = await buildShadow(config, candidate.read, engine, (error) =>
-      log.error({ err: error }, 'a decision could not be taken under the candidate policy'),
-    );
-    shadowed = shadow?.id;
-    const beside = shadow === undefined ? {} : { shadow };
-    return { ok: true, policy: { engine, snapshot, rules: read.value.rules, ...beside } };
-  };
-}
-
 async function authenticatorOf(config: BrokerConfig, policy: PolicyHolder, log: Logger, revocations: Revocations) {
   try {
     return await createAuthenticator(config.issuers, {
@@ -266,6 +249,7 @@ async function authenticatorOf(config: BrokerConfig, policy: PolicyHolder, log: 
       revocations,
       developmentDirectory: developmentDirectory(config),
       production: config.production,
+      ...authenticationOptions(config),
       report: (sentence) => log.warn(sentence),
     });
   } catch (error) {
@@ -283,7 +267,7 @@ async function openSwitch(
   overrides: StartOverrides,
 ): Promise<SwitchRuntime> {
   const { journal } = parts;
-  const made = makeBackend(settings);
+  const made = await makeBackend(settings);
   const backend = overrides.wrapBackend?.(name, made) ?? made;
   const device = new Device(backend, {
     ...turnOptions(config, parts.metrics),
@@ -312,6 +296,7 @@ async function openSwitch(
   let onLost = (): void => {};
   try {
     await device.open();
+    for (const note of device.identity.notes ?? []) log.warn({ switch: name }, note);
     await fabric.restore(device.identity.session);
     const damage = await tags.open();
     if (damage !== undefined) log.error({ switch: name }, damage);
@@ -354,16 +339,27 @@ async function openSwitch(
   }
 }
 
-function makeBackend(settings: SwitchSettings): Backend {
+/** Drivers that no switch needs are not loaded. */
+async function makeBackend(settings: SwitchSettings): Promise<Backend> {
   const { backend } = settings;
-  if (backend.kind === 'qtest') return createQtestBackend(backend.qtest);
-  if (backend.kind === 'mctp-tcp') return createMctpTcpBackend(backend);
-  // An emulated switch lives and dies with this host: its boot is the host's, so that a restart clears no taint.
-  return createEmulatorBackend({
-    topology: backend.topology,
-    seed: backend.seed ?? 1,
-    bootId: `emulator:${hostBootId() ?? 'unknown'}`,
-  });
+  switch (backend.kind) {
+    case 'qtest':
+      return (await import('../backend/mailbox/index.ts')).createQtestBackend(backend.qtest);
+    case 'mctp-tcp':
+      return (await import('../backend/mctp-tcp/index.ts')).createMctpTcpBackend(backend);
+    case 'vfio':
+    case 'sysfs':
+    case 'chardev':
+      // What can block or fault is driven by a process of its own.
+      return (await import('../backend/worker/index.ts')).createWorkerBackend(backend);
+    case 'emulator':
+      // An emulated switch lives and dies with this host: its boot is the host's, so that a restart clears no taint.
+      return (await import('../backend/emulator/index.ts')).createEmulatorBackend({
+        topology: backend.topology,
+        seed: backend.seed ?? 1,
+        bootId: `emulator:${hostBootId() ?? 'unknown'}`,
+      });
+  }
 }
 
 async function serialOf(device: Device): Promise<string> {

@@ -28,16 +28,23 @@ function shadowLine({ policy: { shadow } }: Services): readonly string[] {
 /** The command that a newcomer should run, for configurations with the development issuer. */
 export function nextSteps(config: BrokerConfig, url: string): string {
   const development = config.issuers.some((issuer) => issuer.kind === 'development');
-  const lines = [`  listening  ${url} (loopback, no TLS)`, ''];
+  const { tls, publicUrl } = config.http;
+  const lines = [`  listening  ${url} (${tls === undefined ? 'loopback, no TLS' : tlsLine(tls)})`, ''];
+  const shown = publicUrl ?? url;
   if (development) {
     lines.push(
       '  next, in another terminal:',
       '    export CCI_TOKEN=$(npx cci token issue --tenant acme --subject alice --group operators --scope "cci:read cci:config")',
-      ...(url === 'http://127.0.0.1:8420' ? [] : [`    export CCI_URL=${url}`]),
+      ...(shown === 'http://127.0.0.1:8420' ? [] : [`    export CCI_URL=${shown}`]),
       '    npx cci show ports',
     );
   } else lines.push('  next: CCI_TOKEN=... cci whoami');
   return lines.join('\n');
+}
+
+function tlsLine(tls: NonNullable<BrokerConfig['http']['tls']>): string {
+  const clients = { none: '', request: ', client certificates bind tokens', require: ', client certificate needed' };
+  return `TLS 1.3, HTTP/1.1 and HTTP/2${clients[tls.clientCertificates]}`;
 }
 
 function switchLines({ name, device, topology, posture }: SwitchRuntime): readonly string[] {

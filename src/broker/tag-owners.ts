@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import Type from 'typebox';
-import { Value } from 'typebox/value';
+import { Type } from '../schema/index.ts';
+import { fits } from '../yaml/index.ts';
 import { StateFile } from './state-file.ts';
 
 /** Tags that one tenant may have recorded on one switch: far more than devices keep. */
@@ -57,7 +57,7 @@ export class TagOwners {
   async open(): Promise<string | undefined> {
     const loaded = await this.file.load();
     if (loaded.kind === 'missing') return undefined;
-    if (loaded.kind === 'state' && Value.Check(stateShape, loaded.state)) {
+    if (loaded.kind === 'state' && fits(stateShape, loaded.state)) {
       this.records = loaded.state.tags;
       return undefined;
     }

@@ -39,6 +39,7 @@ export class WatchedFabric {
     this.file = new StateFile(join(parts.stateDirectory, `topology-${parts.name}.json`), 'cci topology', 1);
     this.watch = new FabricWatch({
       nowMs: Date.now,
+      elapsedMs: () => performance.now(),
       save: () => this.file.save(() => this.watch.state(this.session)),
       onMoved: (moved, before, after) => this.onMoved(moved, before, after),
       onUnwritten: (error) =>

@@ -1,5 +1,5 @@
-import Type, { type Static } from 'typebox';
-import { Value } from 'typebox/value';
+import { type Static, Type } from '../schema/index.ts';
+import { fits } from '../yaml/index.ts';
 import type { Loaded } from './state-file.ts';
 import { changeKey, explains, type FabricChange } from './topology-changes.ts';
 import { type Difference, differencesOf, type Picture, pictureId, type VcsPicture } from './topology-picture.ts';
@@ -32,6 +32,8 @@ interface Expecting {
 export interface FabricWatchOptions {
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
+  /** Milliseconds that no setting of the clock moves: how long a change may take. `nowMs` if not given. */
+  readonly elapsedMs?: () => number;
   /** Writes the state down, durably when it resolves. */
   readonly save: () => Promise<void>;
   /** Called with every difference that no command of ours explains, before anything is decided on the new picture. */
@@ -188,12 +190,16 @@ export class FabricWatch {
   }
 
   private until(change: FabricChange): number {
-    return this.options.nowMs() + (change.kind === 'vppb' ? VPPB_AT_REST_MS : PORT_AT_REST_MS);
+    return this.elapsedMs() + (change.kind === 'vppb' ? VPPB_AT_REST_MS : PORT_AT_REST_MS);
+  }
+
+  private elapsedMs(): number {
+    return (this.options.elapsedMs ?? this.options.nowMs)();
   }
 
   /** What is still under way has not expired, however long it takes. */
   private closeExpired(picture: Picture): void {
-    const now = this.options.nowMs();
+    const now = this.elapsedMs();
     for (const [key, { change, untilMs }] of this.open) {
       if (now <= untilMs || (change.kind === 'vppb' && isUnderWay(picture, change.vcs, change.vppb))) continue;
       this.open.delete(key);
@@ -306,5 +312,5 @@ export type WatchState = Static<typeof watchState>;
 
 /** The state in a file, where it is one. */
 export function watchStateOf(loaded: Loaded): WatchState | undefined {
-  return loaded.kind === 'state' && Value.Check(watchState, loaded.state) ? loaded.state : undefined;
+  return loaded.kind === 'state' && fits(watchState, loaded.state) ? loaded.state : undefined;
 }

@@ -1,7 +1,9 @@
 import { decodeRequestMessage, encodeMessage, RC } from '../cci/index.ts';
 import type { Session } from '../client/index.ts';
 import type { Relay, TokenSource } from '../edge/index.ts';
+import { clientTls } from './client-certificate.ts';
 import { brokerUrl, type CommonFlags, DEFAULT_SWITCH, DEFAULT_URL, isLoopback, nonEmpty } from './connection.ts';
+import { clientDpop } from './dpop-key.ts';
 import { parseListen } from './emulate.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -36,6 +38,7 @@ export async function agent(io: Io, flags: AgentFlags): Promise<ExitCode> {
   const name = flags.switch ?? nonEmpty(io.env.CCI_SWITCH) ?? DEFAULT_SWITCH;
   const tell = (text: string): void => io.err(`cci agent: ${safe(text)}\n`);
   const tokens = await tokensOf(io, flags, tell);
+  const [tls, dpop] = await Promise.all([clientTls(io, flags), clientDpop(io, flags)]);
   if (url.protocol === 'http:' && !isLoopback(url.hostname))
     tell(`the token goes to ${url.host} unencrypted; use https`);
 
@@ -43,7 +46,7 @@ export async function agent(io: Io, flags: AgentFlags): Promise<ExitCode> {
     import('../client/index.ts'),
     import('../edge/index.ts'),
   ]);
-  const client = createClient({ url: url.href, tokenProvider: () => tokens.current(), switch: name });
+  const client = createClient({ url: url.href, tokenProvider: () => tokens.current(), switch: name, ...tls, ...dpop });
   const session = await client.session({
     onState: (state, why) => {
       if (state === 'open') tell(`connected to ${url.href}`);

@@ -1,4 +1,4 @@
-import type { JournalRecord } from '../broker/journal/index.ts';
+import type { ConsoleRecord, JournalRecord } from '../broker/journal/index.ts';
 import { returnCodeName } from '../cci/index.ts';
 
 /** A line of a story: what it is about, and what there is to say. */
@@ -50,8 +50,16 @@ function chapter(record: JournalRecord): readonly StoryLine[] {
     return [...decided(fields), ...posture(fields), ...raised(fields), ...ended(fields, place), ...flagged(fields)];
   }
   if (record.kind === 'outcome') return [...ended(fields, place), ...posture(fields), ...flagged(fields)];
+  if (record.kind === 'console' && record.change === 'recording') return recorded(record.recording, place);
   const what = [word(fields.change), word(fields.letter), word(fields.scope), word(fields.reason)].filter(Boolean);
   return [['also', `${record.kind}${what.length === 0 ? '' : `: ${what.join(', ')}`} (${place})`]];
+}
+
+/** Of the links of a recording the last one says it all. */
+function recorded(link: ConsoleRecord['recording'], place: string): readonly StoryLine[] {
+  if (link?.final !== true) return [];
+  const seconds = (link.elapsedMs / 1000).toFixed(1);
+  return [['also', `recording ${link.file}: ${seconds} s, ${link.bytes} bytes (${place})`]];
 }
 
 function commandOf({ command, opcode, path, class: commandClass, scope, reach }: Fields): string | undefined {

@@ -1,16 +1,20 @@
-import { readFile } from 'node:fs/promises';
-import type { JournalVerdict } from '../broker/journal/index.ts';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { JournalVerdict, RecordingVerdict } from '../broker/journal/index.ts';
 import { type FoundKey, findKey } from './audit-key.ts';
 import { type AuditFlags, journalPath, withJournal } from './audit-place.ts';
+import { recordingDirectory } from './console/recording-place.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { paint } from './paint.ts';
 import { safe, safeJson } from './safe-text.ts';
+import { readConfig } from './settings.ts';
 import { LocalError } from './usage-error.ts';
 
 export interface VerifyFlags extends AuditFlags {
   readonly key?: readonly string[];
   readonly witness?: readonly string[];
+  readonly recordings?: string;
 }
 
 /** `cci audit verify`: is every record as it was written? Ends with 1 when not. */
@@ -18,7 +22,12 @@ export async function verify(io: Io, flags: VerifyFlags): Promise<ExitCode> {
   const path = await journalPath(flags);
   const keys = await keysOf(flags);
   const { verifyJournal } = await import('../broker/journal/index.ts');
-  const options = { keys: keys.map(({ pem }) => pem), witnesses: flags.witness ?? [] };
+  const recordings = await recordingsOf(path, flags);
+  const options = {
+    keys: keys.map(({ pem }) => pem),
+    witnesses: flags.witness ?? [],
+    ...(recordings === undefined ? {} : { recordings }),
+  };
   const verdict = await withJournal(() => verifyJournal(path, options));
   if (flags.json === true) io.out(`${safeJson(verdict)}\n`);
   else {
@@ -37,6 +46,21 @@ export async function verify(io: Io, flags: VerifyFlags): Promise<ExitCode> {
     );
   }
   return verdict.intact ? EXIT.done : EXIT.failed;
+}
+
+/**
+ * Where recordings of consoles are: in the state directory beside the journal. A copy of a journal need not have them;
+ * for the journal of this machine a directory that is not there is one that was removed.
+ */
+async function recordingsOf(journal: string, flags: VerifyFlags): Promise<string | undefined> {
+  if (flags.recordings !== undefined) return flags.recordings;
+  if (flags.journal === undefined) return recordingDirectory(await readConfig(flags));
+  const beside = join(dirname(journal), 'recordings');
+  const isThere = await stat(beside).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  return isThere ? beside : undefined;
 }
 
 async function keysOf(flags: VerifyFlags): Promise<readonly FoundKey[]> {
@@ -63,7 +87,8 @@ function problems({ problems: found, problemCount }: JournalVerdict): string {
 }
 
 /** What is known now, a line each. */
-function findings({ first, last, segments, signed, witnesses, openIntents }: JournalVerdict): readonly string[] {
+function findings(verdict: JournalVerdict): readonly string[] {
+  const { first, last, segments, signed, witnesses, openIntents, recordings } = verdict;
   const checkpoint = signed?.last;
   return [
     ...(first !== undefined && first.sequence > 1
@@ -83,14 +108,34 @@ function findings({ first, last, segments, signed, witnesses, openIntents }: Jou
         : `witness ${witness} does not agree`,
     ),
     ...(last === undefined ? [] : [`last record ${last.sequence}, ${last.at}, ${last.hash}`]),
+    ...(recordings?.files ?? []).map(recordingText),
     ...(openIntents.length === 0
       ? []
       : [`${openIntents.length} ${openIntents.length === 1 ? 'intent has' : 'intents have'} no outcome yet`]),
   ];
 }
 
+/** What is said before and behind the second up to which it can be relied on. */
+const recordingStates: { readonly [S in RecordingVerdict['state']]: readonly [before: string, behind: string] } = {
+  whole: ['is whole and as it was written up to', ''],
+  running: ['is as it was written so far up to', ''],
+  unfinished: [
+    'is as it was written up to',
+    '; it has no end: it could not be written any more, or the broker stopped first',
+  ],
+  damaged: ["can't be relied on after", ''],
+};
+
+function recordingText({ file, state, trustedMs, trustedAt, unlinkedBytes }: RecordingVerdict): string {
+  const [before, behind] = recordingStates[state];
+  const rest = unlinkedBytes === 0 ? '' : `; nothing vouches for the ${unlinkedBytes} bytes behind that`;
+  if (trustedAt === undefined) return `recording ${file} can't be relied on${rest}`;
+  return `recording ${file} ${before} second ${(trustedMs / 1000).toFixed(1)} (${trustedAt})${behind}${rest}`;
+}
+
 /** What is not known. */
-function caveats({ signed, witnesses, last }: JournalVerdict, keys: readonly FoundKey[]): readonly string[] {
+function caveats(verdict: JournalVerdict, keys: readonly FoundKey[]): readonly string[] {
+  const { signed, witnesses, last, unseenRecordings = 0 } = verdict;
   const beside = keys.find(({ isBeside }) => isBeside);
   const until = signed?.last ?? last;
   return [
@@ -102,6 +147,9 @@ function caveats({ signed, witnesses, last }: JournalVerdict, keys: readonly Fou
       : [
           `the key lay beside the journal (${beside.path}): who replaced both goes unseen; give the one that you kept with --key`,
         ]),
+    ...(unseenRecordings === 0
+      ? []
+      : [`the journal names ${unseenRecordings} recordings of consoles that were not looked at: give --recordings`]),
     ...(witnesses.length === 0 && until !== undefined
       ? [
           `whether anything after sequence ${until.sequence} of ${until.at} was removed can't be told without a --witness`,

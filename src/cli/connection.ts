@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import type { Client } from '../client/index.ts';
+import { clientTls, type TlsFlags } from './client-certificate.ts';
+import { clientDpop, type DpopFlags } from './dpop-key.ts';
 import type { Io } from './io.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Flags that every command has which talks to a broker. */
-export interface CommonFlags {
+export interface CommonFlags extends TlsFlags, DpopFlags {
   readonly url?: string;
   readonly token?: string;
   readonly tokenFile?: string;
@@ -27,6 +29,7 @@ export interface Session {
 export async function connect(io: Io, flags: CommonFlags, timeoutMs?: number): Promise<Session> {
   const url = brokerUrl(flags.url ?? nonEmpty(io.env.CCI_URL) ?? DEFAULT_URL);
   const token = await findToken(io, flags);
+  const [tls, dpop] = await Promise.all([clientTls(io, flags), clientDpop(io, flags)]);
   if (url.protocol === 'http:' && token !== '' && !isLoopback(url.hostname)) {
     io.err(`cci: the token goes to ${url.host} unencrypted; use https\n`);
   }
@@ -34,7 +37,14 @@ export async function connect(io: Io, flags: CommonFlags, timeoutMs?: number): P
   const name = flags.switch ?? nonEmpty(io.env.CCI_SWITCH) ?? DEFAULT_SWITCH;
   return {
     io,
-    client: createClient({ url: url.href, token, switch: name, ...(timeoutMs === undefined ? {} : { timeoutMs }) }),
+    client: createClient({
+      url: url.href,
+      token,
+      switch: name,
+      ...tls,
+      ...dpop,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    }),
     switch: name,
     json: flags.json === true,
   };

@@ -50,10 +50,10 @@ export async function emulate(io: Io, flags: EmulateFlags): Promise<ExitCode> {
 
 /** Faults for rehearsal: a YAML file with a list under `faults`, as docs/emulator.md describes them. */
 async function readFaults(path: string): Promise<FaultRule[]> {
-  const [{ faultRuleSchema }, { formatProblem, parseYaml }, { default: Type }] = await Promise.all([
+  const [{ faultRuleSchema }, { formatProblem, parseYaml }, { Type }] = await Promise.all([
     import('../backend/emulator/index.ts'),
     import('../yaml/index.ts'),
-    import('typebox'),
+    import('../schema/index.ts'),
   ]);
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new LocalError(`cannot read \`${path}\``, 'name a file with --faults', [String(error)]);

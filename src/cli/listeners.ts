@@ -1,59 +1,51 @@
-import type { RunningBroker } from '../broker/index.ts';
-import type { MctpListener } from '../edge/index.ts';
-import { LocalError } from './usage-error.ts';
+import type { BrokerConfig, RunningBroker } from '../broker/index.ts';
+import type { EdgeAddresses, EdgeOptions } from '../edge/index.ts';
+import type { Certificates } from './certificates.ts';
+import { listenError } from './listen-error.ts';
+import type { RunningEdge } from './separate-edge.ts';
 
-/** The doors of a configuration besides HTTP, open. */
-export interface Listeners {
-  /** One line each, for the block that the broker shows at its start. */
-  readonly lines: readonly string[];
-  readonly addresses: readonly { readonly host: string; readonly port: number }[];
-  close(): Promise<void>;
+/** Opens all listeners, in the process that the configuration says, and gives them new certificates as they come. */
+export async function openListeners(
+  broker: RunningBroker,
+  certificates: Certificates,
+  options: () => EdgeOptions,
+): Promise<RunningEdge> {
+  const separate = broker.config.edge.process === 'separate';
+  const edge = separate
+    ? await (await import('./separate-edge.ts')).startSeparateEdge(broker, options)
+    : await inThisProcess(broker, options());
+  certificates.onHttpChange((material) => edge.renew({ http: material }));
+  for (const i of broker.config.listeners.keys()) {
+    certificates.onListenerChange(i, (material) => edge.renew({ listeners: { [i]: material } }));
+  }
+  return { ...edge, lines: [...edge.lines, ...listenerLines(broker.config, edge.addresses)] };
 }
 
-/** Opens the listeners that the configuration names: none in the one that comes with the project. */
-export async function openListeners(broker: RunningBroker): Promise<Listeners> {
-  const { listeners } = broker.config;
-  const open: MctpListener[] = [];
-  const lines: string[] = [];
-  const addresses: { readonly host: string; readonly port: number }[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.all(open.map((listener) => listener.close()));
+async function inThisProcess(broker: RunningBroker, options: EdgeOptions): Promise<RunningEdge> {
+  // The file itself: the rest of its folder is for the other form, and a start is short.
+  const { EdgeListenError, openEdge } = await import('../edge/process/open-edge.ts');
+  const edge = await openEdge(broker.core, options, { log: broker.log }).catch((error: unknown) => {
+    if (error instanceof EdgeListenError) throw listenError(error.door, error.where, error.why);
+    throw error;
+  });
+  return {
+    addresses: edge.addresses,
+    lines: [
+      '  edge       in the process of the core, not confined (for development; `edge.process: separate` parts them)',
+    ],
+    renew: (material) => edge.renew(material),
+    close: () => edge.close(),
   };
-  if (listeners.length === 0) return { lines, addresses, close };
-  const { coreRelay, createMctpListener, endpointUuid, FileToken } = await import('../edge/index.ts');
-  for (const one of listeners) {
-    const { dialect, tenant, host, port = 2508 } = one;
-    const listener = createMctpListener({
-      dialect,
-      uuid: endpointUuid(`${one.switch} ${tenant}`),
-      limits: {
-        ...(one.connections === undefined ? {} : { connections: one.connections }),
-        ...(one.idle_ms === undefined ? {} : { idleMs: one.idle_ms }),
-        ...(one.assembly_ms === undefined ? {} : { assemblyMs: one.assembly_ms }),
-        ...(one.answer_ms === undefined ? {} : { answerMs: one.answer_ms }),
-      },
-      relay: coreRelay(broker.core, {
-        switch: one.switch,
-        tenant,
-        ...(one.principal === undefined ? {} : { principal: one.principal }),
-        tokens: new FileToken(one.token_file, (problem) => broker.log.error(`MCTP listener of ${tenant}: ${problem}`)),
-        onProblem: (problem) => broker.log.error(`MCTP listener of ${tenant}: requests are refused: ${problem}`),
-      }),
-    });
-    try {
-      const bound = await listener.listen(host, port);
-      open.push(listener);
-      addresses.push(bound);
-      const where = bound.host.includes(':') ? `[${bound.host}]` : bound.host;
-      lines.push(`  mctp       ${where}:${bound.port}, dialect ${dialect}, ${one.switch} as tenant ${tenant}`);
-    } catch (error) {
-      await close();
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      throw new LocalError(
-        `cannot listen at ${host}:${port} for MCTP (${code})`,
-        'name another address under `listeners` of the configuration',
-      );
-    }
-  }
-  return { lines, addresses, close };
+}
+
+/** One line for each door besides HTTP. */
+function listenerLines({ listeners }: BrokerConfig, addresses: EdgeAddresses): readonly string[] {
+  return listeners.map(({ dialect, switch: name, bindings: [one, ...more], tls }, i) => {
+    const { host, port } = addresses.listeners[i] ?? { host: '?', port: 0 };
+    const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const whom =
+      one?.certificate === undefined ? `tenant ${one?.tenant}` : `whom the certificate stands for (${more.length + 1})`;
+    const how = tls === undefined ? '' : ', TLS with client certificates';
+    return `  mctp       ${where}, dialect ${dialect}, ${name} as ${whom}${how}`;
+  });
 }

@@ -54,6 +54,7 @@ const commands: readonly CommandSpec[] = [
       config,
       state,
       new Option('--port <n>', 'port to listen on, instead of the configured one; 0 takes a free one'),
+      new Option('--check-config', 'say everything that is wrong with the configuration, and start nothing'),
     ],
     example: 'cci serve --config config/broker.yaml',
     run: async (io, _operands, flags) => (await import('./serve.ts')).serve(io, ofFlags(flags)),
@@ -70,12 +71,41 @@ const commands: readonly CommandSpec[] = [
       ]),
       new Option('--scope <words>', 'what the token may be used for at most (default: cci:read)'),
       new Option('--ttl <span>', 'how long it lives, such as 15m or 1h').default('1h'),
+      new Option('--certificate <file>', 'bind it to this certificate (PEM); --dpop-key binds it to a key'),
       config,
       state,
     ],
     example:
       'export CCI_TOKEN=$(cci token issue --tenant acme --subject alice --group operators --scope "cci:read cci:config")',
     run: async (io, _operands, flags) => (await import('./token.ts')).issueToken(io, ofFlags(flags)),
+  },
+  {
+    name: 'token key',
+    summary: 'make the key file that binds your tokens, where there is none, and print what an issuer binds them to',
+    example: 'cci token key --dpop-key ~/.cci-dpop.jwk',
+    run: async (io, _operands, flags) => (await import('./token.ts')).showKey(io, ofFlags(flags)),
+  },
+  {
+    name: 'token revoke',
+    summary: 'take tokens back before their time, at once: one, all of a subject, of a tenant, or of a key',
+    options: [
+      new Option('--id <id>', 'one token, as records name it: jti:ISSUER#JTI; or its jti, with --issuer'),
+      new Option('--subject <name>', 'all of a subject, also later ones: user:ISSUER#SUB; or his sub, with --issuer'),
+      new Option('--tenant <name>', 'all of a tenant, also later ones'),
+      new Option('--key <name>', 'all of a key: a thumbprint or kid:ISSUER#KID; or its kid, with --issuer'),
+      new Option('--issuer <url>', 'whose jti, sub or kid it is'),
+      new Option('--for <span>', 'ends by itself after that, such as 12h or 30d (default: never)'),
+      new Option('--lift <id>', 'take a revocation back instead: its id in `cci token revocations`'),
+      new Option('--reason <text>', 'goes into the journal'),
+    ],
+    example: 'cci token revoke --subject alice --issuer https://idp.example --reason "laptop stolen"',
+    run: async (io, _operands, flags) => (await import('./revocations.ts')).revoke(io, ofFlags(flags)),
+  },
+  {
+    name: 'token revocations',
+    summary: 'revocations in force',
+    example: 'cci token revocations',
+    run: async (io, _operands, flags) => (await import('./revocations.ts')).revocations(io, flags),
   },
   {
     name: 'whoami',
@@ -300,6 +330,84 @@ const commands: readonly CommandSpec[] = [
     run: async (io, _operands, flags) => (await import('./policy/learn.ts')).learn(io, ofFlags(flags)),
   },
   {
+    name: 'console open',
+    summary: 'a recorded terminal on the machine of the broker, for what no policy can decode',
+    operands: [new Argument('<program>', 'one of those that `cci console list` shows')],
+    options: [
+      new Option('--reason <text>', 'goes into the journal, and to the second person'),
+      new Option('--duration <span>', 'at most so long, such as 30m (default: the limit of the program)'),
+      new Option(
+        '--escape <character>',
+        'what leaves it with `.` behind it: ~, ^] or another; none: nothing does',
+      ).default('~'),
+    ],
+    example: 'cci console open vendor-tool --reason "port 7 does not train, case 4711" --duration 30m',
+    run: async (io, [program = ''], flags) =>
+      (await import('./console/open.ts')).openTerminal(io, program, ofFlags(flags)),
+  },
+  {
+    name: 'console list',
+    summary: 'programs that you may open, requests that wait for a second person, consoles that are open',
+    example: 'cci console list',
+    run: async (io, _operands, flags) => (await import('./console/list.ts')).listConsoles(io, flags),
+  },
+  {
+    name: 'console watch',
+    summary: 'look on at a console as it happens; q goes, K ends it',
+    operands: [new Argument('<id>', 'session')],
+    example: 'cci console watch 0198f7c2-2b7e-7cc3-9c0c-3f5f6f0e1d2a',
+    run: async (io, [id = ''], flags) => (await import('./console/watch.ts')).watchTerminal(io, id, flags),
+  },
+  {
+    name: 'console kill',
+    summary: 'end a console of somebody else at once',
+    operands: [new Argument('<id>', 'session')],
+    options: [new Option('--reason <text>', 'goes into the journal')],
+    example: 'cci console kill 0198f7c2-2b7e-7cc3-9c0c-3f5f6f0e1d2a --reason "wrong switch"',
+    run: async (io, [id = ''], flags) => (await import('./console/list.ts')).killConsole(io, id, ofFlags(flags)),
+  },
+  {
+    name: 'console approve',
+    summary: 'say yes, as the second person, to the console that somebody else wants',
+    operands: [new Argument('<request>', 'request')],
+    options: [new Option('--digest <digest>', 'what the other person was shown; asked for where it is not given')],
+    example: 'cci console approve 0198f7c2-2b7e-7cc3-9c0c-3f5f6f0e1d2a',
+    run: async (io, [id = ''], flags) => (await import('./console/list.ts')).approveConsole(io, id, ofFlags(flags)),
+  },
+  {
+    name: 'console deny',
+    summary: 'say no to it, or take a request of your own back',
+    operands: [new Argument('<request>', 'request')],
+    options: [new Option('--reason <text>', 'goes into the journal')],
+    example: 'cci console deny 0198f7c2-2b7e-7cc3-9c0c-3f5f6f0e1d2a --reason "wait for the morning"',
+    run: async (io, [id = ''], flags) => (await import('./console/list.ts')).denyConsole(io, id, ofFlags(flags)),
+  },
+  {
+    name: 'console play',
+    summary: 'show a recording again, search it or print its text; nothing in it can do anything to your terminal',
+    operands: [new Argument('<recording>', 'file, or id of a session of the local broker')],
+    options: [
+      new Option('--speed <n>', 'how many times as fast').default('1'),
+      new Option('--idle-limit <span>', 'longest pause, such as 2s'),
+      new Option('--from <moment>', 'begin there: 75, 1:15, 1:02:03 or 90s'),
+      new Option('--to <moment>', 'end there'),
+      new Option('--search <text>', 'lines that hold the text, with their moments; ends with 1 when there is none'),
+      new Option('--text', 'what was shown, as lines with their moments'),
+      new Option('--key <file>', 'private key of recordings, for an encrypted one'),
+      config,
+      state,
+    ],
+    example: 'cci console play 0198f7c2-2b7e-7cc3-9c0c-3f5f6f0e1d2a --speed 4 --idle-limit 2s --key recordings.pem',
+    run: async (io, [name = ''], flags) => (await import('./console/play.ts')).play(io, name, ofFlags(flags)),
+  },
+  {
+    name: 'console key',
+    summary: 'make a pair of keys that recordings are encrypted with',
+    options: [new Option('--out <file>', 'new file for the private key; the public one is printed')],
+    example: 'cci console key --out recordings-private.pem > recordings.pem',
+    run: async (io, _operands, flags) => (await import('./console/key.ts')).consoleKey(io, ofFlags(flags)),
+  },
+  {
     name: 'audit tail',
     summary: 'last records of the local journal',
     options: [
@@ -335,10 +443,12 @@ const commands: readonly CommandSpec[] = [
   },
   {
     name: 'audit verify',
-    summary: 'check every record, the chain of hashes and the signatures of the local journal or of a copy',
+    summary:
+      'check every record, the chain of hashes, the signatures and the recordings of consoles, here or of a copy',
     options: [
       new Option('--key <file>', 'public key (`cci audit key`), may be repeated').argParser(many),
       new Option('--witness <file>', 'checkpoints that were kept elsewhere, may be repeated').argParser(many),
+      new Option('--recordings <dir>', 'recordings of consoles (default: `recordings` beside the journal)'),
       journal,
       config,
       state,
@@ -358,6 +468,12 @@ const commands: readonly CommandSpec[] = [
     summary: 'print the JSON Schema of records',
     example: 'cci audit schema',
     run: async (io) => (await import('./audit-key.ts')).schema(io),
+  },
+  {
+    name: 'devices',
+    summary: 'Switch CCIs of this machine, who has them, and what to run to hand one over',
+    example: 'cci devices --json',
+    run: async (io, _operands, flags) => (await import('./devices.ts')).devices(io, ofFlags(flags)),
   },
   {
     name: 'emulate',
@@ -397,15 +513,16 @@ const commands: readonly CommandSpec[] = [
 ];
 
 const GROUPS: { readonly [name: string]: string } = {
-  token: 'tokens of the local development issuer',
+  token: 'tokens of the local development issuer, keys that bind tokens, revocations',
   lockdown: 'how much the broker still lets through',
   topology: 'what is where, and what moved without the broker',
   policy: 'policy files: check, test, explain, compare, ask, replay, learn; none of it needs a broker',
+  console: 'break-glass terminals: recorded, bounded, watched',
   audit: 'the local journal: what was asked, decided, sent and answered',
 };
 
 const EPILOGUE = `
-Environment: CCI_URL, CCI_TOKEN, CCI_TOKEN_FILE, CCI_SWITCH, NO_COLOR.
+Environment: CCI_URL, CCI_TOKEN, CCI_TOKEN_FILE, CCI_SWITCH, CCI_CA, CCI_CERT, CCI_KEY, NO_COLOR.
 Status: 0 done, 1 failed, 2 usage, 3 denied, 4 the device answered with an error code,
         5 broker or device unreachable.
 
@@ -455,6 +572,10 @@ function buildProgram(io: Io, outcome: { code: ExitCode }): Command {
     .option('--token <jwt>', 'your token; other processes can see it here, --token-file is better')
     .option('--token-file <file>', 'file that holds your token')
     .option('--switch <name>', 'switch that commands go to (default: sw0)')
+    .option('--dpop-key <file>', 'key that binds your token: each request proves it (`cci token key`)')
+    .option('--ca <file>', "who signs the broker's certificate (PEM)")
+    .option('--cert <file>', 'certificate that binds your token (PEM)')
+    .option('--cert-key <file>', 'its private key (PEM)')
     .option('--json', 'print data as JSON')
     .addHelpText('after', EPILOGUE);
   quiet(program, io);

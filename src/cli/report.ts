@@ -1,4 +1,4 @@
-import { BrokerError, CciError } from '../client/index.ts';
+import { BrokerError, CciError, UnreachableError } from '../client/index.ts';
 import { EXIT, type ExitCode, errorTable } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { paint } from './paint.ts';
@@ -21,6 +21,8 @@ export function report(io: Io, error: unknown, asJson: boolean): ExitCode {
   return told.exit;
 }
 
+const TLS_NEXT = 'name who signed its certificate with --ca or CCI_CA, and show your own with --cert and --cert-key';
+
 interface Told {
   readonly exit: ExitCode;
   readonly sentence: string;
@@ -35,11 +37,13 @@ function describe(error: unknown): Told {
   if (error instanceof BrokerError) {
     const { problem, code, requestId } = error;
     const row = errorTable[code];
+    // The token is good; what is missing is the proof.
+    const next = problem.dpop === undefined ? row.next : 'name the key of your token with --dpop-key or CCI_DPOP_KEY';
     const wait = problem.retryAfterMs === undefined ? '' : `; it asks for ${Math.ceil(problem.retryAfterMs / 1000)} s`;
     return {
       exit: row.exit,
       sentence: problem.detail,
-      next: row.next + wait,
+      next: next + wait,
       code,
       requestId,
       reasons: (problem.reasons ?? []).map((reason) => `${reason.rule}: ${reason.text}${source(reason.source)}`),
@@ -51,7 +55,7 @@ function describe(error: unknown): Told {
     return {
       exit: row.exit,
       sentence: error.message,
-      next: row.next,
+      next: error instanceof UnreachableError && error.reason === 'tls' ? TLS_NEXT : row.next,
       code: error.code,
       reasons: [],
       data: { code: error.code },

@@ -19,6 +19,7 @@ export class LocalError extends Error {
     super(message);
     this.name = 'LocalError';
     this.next = next;
-    this.details = details;
+    // A problem of a policy file has lines of its own: what to write instead.
+    this.details = details.flatMap((detail) => detail.split('\n'));
   }
 }

@@ -1,4 +1,6 @@
 import type { Params, Reply, TypedSlug } from '../cci/index.ts';
+import type { ConsoleHandlers, ConsoleSession, ConsoleWish } from './console.ts';
+import type { ConsoleListing, ConsoleRequest, ConsoleSummary } from './console-calls.ts';
 import { DeviceError } from './errors.ts';
 import { type EventOptions, type EventPage, eventPageShape, followEvents, type SwitchEvent } from './events.ts';
 import type { Session, SessionOptions } from './session.ts';
@@ -18,7 +20,10 @@ import {
   type Posture,
   postureShape,
   type Reload,
+  type Revocation,
+  type RevocationWish,
   reloadShape,
+  revocationsShape,
   type SwitchSummary,
   switchesShape,
   type Taint,
@@ -104,6 +109,10 @@ export interface Client {
   /** Takes the fabric as it is. @param picture what was looked at; refused where it is another one by now */
   acceptTopology(reason: string, picture?: string): Promise<Topology>;
   reloadPolicy(): Promise<Reload>;
+  /** Revocations in force, for operators. */
+  revocations(): Promise<readonly Revocation[]>;
+  /** Revokes tokens at once, or lifts a revocation; those in force after it. */
+  revoke(wish: RevocationWish): Promise<readonly Revocation[]>;
   /** Events that concern the caller and that the broker keeps, oldest first: one page. */
   listEvents(options?: { readonly after?: string; readonly limit?: number }): Promise<EventPage>;
   /**
@@ -115,6 +124,17 @@ export interface Client {
   stream(): Promise<MessageStream>;
   /** Opens a session: a stream that is made again when it breaks off, with typed commands on it. */
   session(options?: SessionOptions): Promise<Session>;
+  /** Programs that may be opened in a console, requests that wait, consoles that are open: as far as the caller may know. */
+  consoles(): Promise<ConsoleListing>;
+  /** Opens a console: a program of the broker's machine in a terminal that is recorded. */
+  openConsole(wish: ConsoleWish, handlers: ConsoleHandlers): Promise<ConsoleSession>;
+  /** Looks on at a console of somebody else. */
+  watchConsole(id: string, handlers: ConsoleHandlers): Promise<ConsoleSession>;
+  /** Ends a console that the caller may watch. */
+  killConsole(id: string, reason: string): Promise<ConsoleSummary>;
+  /** Says yes to the request of somebody else. @param digest what stood in the request that was looked at */
+  approveConsole(id: string, digest: string): Promise<ConsoleRequest>;
+  denyConsole(id: string, reason: string): Promise<ConsoleRequest>;
 }
 
 /** A client of the broker at `url`. */
@@ -137,6 +157,8 @@ export function createClient(options: ClientOptions): Client {
     call(options, { method: 'POST', path: ofSwitch('decisions'), body }, decisionShape);
   // The catalogue is half the start-up time of a program that only asks who it is.
   const typed = () => import('./typed.ts');
+  const consoles = async () =>
+    (await import('./console-calls.ts')).consoleCalls(options, `v1/switches/${encodeURIComponent(name)}`);
   return {
     async run(slug, params, { via, ...wish } = {}) {
       const { typedBody, typedAnswer } = await typed();
@@ -171,6 +193,8 @@ export function createClient(options: ClientOptions): Client {
       const body = picture === undefined ? { reason } : { reason, picture };
       return call(options, { method: 'POST', path: ofSwitch('topology/accept'), body }, topologyShape);
     },
+    revocations: () => call(options, { method: 'GET', path: 'v1/revocations' }, revocationsShape),
+    revoke: (wish) => call(options, { method: 'POST', path: 'v1/revocations', body: wish }, revocationsShape),
     reloadPolicy: () => call(options, { method: 'POST', path: 'v1/policy/reload', body: {} }, reloadShape),
     listEvents: ({ after, limit } = {}) => {
       const query = new URLSearchParams();
@@ -184,6 +208,18 @@ export function createClient(options: ClientOptions): Client {
       const { openStream } = await import('./stream.ts');
       return openStream(options, ofSwitch('stream'));
     },
+    consoles: async () => (await consoles()).list(),
+    async openConsole(wish, handlers) {
+      const { openConsole } = await import('./console.ts');
+      return openConsole(options, ofSwitch('console'), wish, handlers);
+    },
+    async watchConsole(id, handlers) {
+      const { watchConsole } = await import('./console.ts');
+      return watchConsole(options, ofSwitch('console'), id, handlers);
+    },
+    killConsole: async (id, reason) => (await consoles()).kill(id, reason),
+    approveConsole: async (id, digest) => (await consoles()).approve(id, digest),
+    denyConsole: async (id, reason) => (await consoles()).deny(id, reason),
     async session(how = {}) {
       const { openSession } = await import('./session.ts');
       return openSession(options, ofSwitch('stream'), how);

@@ -83,8 +83,11 @@ export class ParameterError extends CciError {
 
 /** Nothing answered: refused connection, lost connection, time-out. Whether a command was run is not known. */
 export class UnreachableError extends CciError {
-  constructor(message: string, cause?: unknown) {
+  /** `tls`: something listens there, but its certificate, or this client's, stands against it. */
+  readonly reason: 'tls' | undefined;
+  constructor(message: string, cause?: unknown, reason?: 'tls') {
     super('EUNREACHABLE', message, { cause });
+    this.reason = reason;
   }
 }
 

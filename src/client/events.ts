@@ -1,4 +1,6 @@
 import { BrokerError, CciError, ProtocolError, UnreachableError } from './errors.ts';
+import { networkOf } from './network.ts';
+import { identityHeaders, tookNonce } from './request-headers.ts';
 import { anything, flag, list, number, object, oneOf, optional, type Shaped, text } from './shape.ts';
 import { base, bearer, type TransportOptions } from './transport.ts';
 import { problemShape } from './wire.ts';
@@ -75,7 +77,7 @@ export async function* followEvents(
       const { token } = place;
       place.token = await bearer(options);
       const isRenewed = error instanceof BrokerError && error.code === 'EAUTH' && place.token !== token;
-      if (!isRenewed && !isPassing(error)) throw error;
+      if (!isRenewed && !isPassing(error) && !(await tookNonce(options, error))) throw error;
     }
     await pause(pauseMs, signal);
     pauseMs = Math.min(pauseMs * 2, AGAIN_SLOWEST_MS);
@@ -138,10 +140,11 @@ async function open(
 ): Promise<Response> {
   const url = new URL(path, base(options.url));
   if (after === 'now') url.searchParams.set('after', after);
-  const response = await fetch(url, {
+  const network = await networkOf(options);
+  const response = await network.fetch(url, {
     headers: {
       accept: 'text/event-stream, application/problem+json',
-      ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+      ...(await identityHeaders(options, token, { method: 'GET', url })),
       ...(after === undefined || after === 'now' ? {} : { 'last-event-id': after }),
     },
     redirect: 'error',

@@ -7,6 +7,17 @@ export {
   type SubmitOptions,
   type TypedAnswer,
 } from './client.ts';
+export type {
+  ConsoleEnd,
+  ConsoleHandlers,
+  ConsoleOpened,
+  ConsoleSession,
+  ConsoleState,
+  ConsoleWaiting,
+  ConsoleWish,
+} from './console.ts';
+export type { ConsoleListing, ConsoleRequest, ConsoleSummary } from './console-calls.ts';
+export { type DpopKey, type DpopOptions, dpopThumbprint, makeDpopKey } from './dpop.ts';
 export {
   BrokerError,
   CciError,
@@ -36,6 +47,8 @@ export type {
   Posture,
   ProblemDocument,
   Reload,
+  Revocation,
+  RevocationWish,
   SwitchSummary,
   Taint,
   Topology,

@@ -1,5 +1,7 @@
 import { type CciMessage, decodeResponseMessage, encodeMessage } from '../cci/index.ts';
 import { ProtocolError, UnreachableError } from './errors.ts';
+import { networkOf, tlsProblem } from './network.ts';
+import { identityHeaders } from './request-headers.ts';
 import { base, bearer, type TransportOptions } from './transport.ts';
 
 /** A stream of CCI messages. Requests are pipelined; replies come in the order in which they are done. */
@@ -30,9 +32,13 @@ interface Waiting {
 /** Opens the stream at `path`, with the token given or the one of the options. @throws UnreachableError when the broker does not take it, for whatever reason */
 export async function openStream(options: TransportOptions, path: string, token?: string): Promise<MessageStream> {
   const url = new URL(path, base(options.url));
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   token ??= await bearer(options);
-  const socket = new WebSocket(url, token === '' ? {} : { headers: { authorization: `Bearer ${token}` } });
+  const [network, headers] = await Promise.all([
+    networkOf(options),
+    identityHeaders(options, token, { method: 'GET', url: new URL(url), isUpgrade: true }),
+  ]);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  const socket = network.webSocket(url, headers);
   socket.binaryType = 'arraybuffer';
   await opened(socket, options.url);
 
@@ -100,10 +106,12 @@ export async function openStream(options: TransportOptions, path: string, token?
 function opened(socket: WebSocket, url: string): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.addEventListener('open', () => resolve(), { once: true });
-    socket.addEventListener(
-      'error',
-      () => reject(new UnreachableError(`${url} does not open a stream: is the token valid, is there such a switch?`)),
-      { once: true },
-    );
+    const failed = (event: Event): void => {
+      const problem = tlsProblem('error' in event ? event.error : undefined);
+      const why = problem ?? 'is the token valid, is there such a switch?';
+      const reason = problem === undefined ? undefined : 'tls';
+      reject(new UnreachableError(`${url} does not open a stream: ${why}`, undefined, reason));
+    };
+    socket.addEventListener('error', failed, { once: true });
   });
 }

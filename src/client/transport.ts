@@ -1,4 +1,7 @@
-import { BrokerError, ProtocolError, UnreachableError } from './errors.ts';
+import type { DpopOptions } from './dpop.ts';
+import { BrokerError, CciError, ProtocolError, UnreachableError } from './errors.ts';
+import { networkOf, tlsProblem } from './network.ts';
+import { identityHeaders, tookNonce } from './request-headers.ts';
 import type { Shape } from './shape.ts';
 import { problemShape } from './wire.ts';
 
@@ -10,6 +13,14 @@ export interface TransportOptions {
   /** How long to wait for one answer, 60 s if not given. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Who signs the broker's certificate (PEM, one or several); those that Node brings along if not given. */
+  readonly ca?: string;
+  /** Certificate that this client proves to be its own, and what stands behind it (PEM). Needs `key`. */
+  readonly certificate?: string;
+  /** Private key of `certificate` (PEM, no passphrase). */
+  readonly key?: string;
+  /** Shows the token as bound to a key, with a proof for each request (RFC 9449). */
+  readonly dpop?: DpopOptions;
 }
 
 /** Bytes of an answer that are read at most. */
@@ -29,6 +40,7 @@ export async function call<T>(options: TransportOptions, request: Call, shape: S
   try {
     return await callOnce(options, token, request, shape);
   } catch (error) {
+    if (await tookNonce(options, error)) return callOnce(options, token, request, shape);
     // Refused before anything was done; the provider may have the next token by now.
     if (!(error instanceof BrokerError) || error.code !== 'EAUTH' || options.tokenProvider === undefined) throw error;
     const next = await bearer(options);
@@ -52,11 +64,13 @@ async function callOnce<T>(options: TransportOptions, token: string, request: Ca
   let response: Response;
   let text: string;
   try {
-    response = await fetch(new URL(request.path, base(options.url)), {
+    const url = new URL(request.path, base(options.url));
+    const network = await networkOf(options);
+    response = await network.fetch(url, {
       method: request.method,
       headers: {
         accept: 'application/json, application/problem+json',
-        ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+        ...(await identityHeaders(options, token, { method: request.method, url, wish: request })),
         ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...request.headers,
       },
@@ -67,9 +81,14 @@ async function callOnce<T>(options: TransportOptions, token: string, request: Ca
     });
     text = await boundedText(response);
   } catch (error) {
-    if (error instanceof ProtocolError) throw error;
+    if (error instanceof CciError) throw error;
     const isCancelled = options.signal?.aborted === true || request.signal?.aborted === true;
-    throw new UnreachableError(isCancelled ? 'the request was cancelled' : whyUnreachable(error, options), error);
+    if (isCancelled) throw new UnreachableError('the request was cancelled', error);
+    throw new UnreachableError(
+      whyUnreachable(error, options),
+      error,
+      tlsProblem(error) === undefined ? undefined : 'tls',
+    );
   }
   return readAnswer(response, text, shape);
 }
@@ -114,6 +133,8 @@ export function base(url: string): string {
 
 function whyUnreachable(error: unknown, options: TransportOptions): string {
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'no answer in time';
+  const problem = tlsProblem(error);
+  if (problem !== undefined) return `no connection to ${options.url}: ${problem}`;
   const cause: unknown = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   if (code === 'ECONNREFUSED') return `nothing listens at ${options.url}`;

@@ -170,6 +170,32 @@ export type Operation = Shaped<typeof operationShape>;
 export const reloadShape = object({ snapshot: text, rules: number });
 export type Reload = Shaped<typeof reloadShape>;
 
+export const revocationsShape = list(
+  object({
+    id: text,
+    kind: oneOf('token', 'subject', 'tenant', 'key'),
+    /** As records name it: `jti:ISSUER#JTI`, `user:ISSUER#SUB`, a tenant, a thumbprint or `kid:ISSUER#KID`. */
+    name: text,
+    by: text,
+    atMs: number,
+    reason: text,
+    /** Milliseconds since 1970; absent where it lasts for good. */
+    expiresAtMs: optional(number),
+  }),
+);
+export type Revocation = Shaped<typeof revocationsShape>[number];
+
+/** What is to be revoked; with `issuer` beside it, `name` is the bare `jti`, `sub` or `kid`. Or what is to be lifted. */
+export type RevocationWish =
+  | {
+      readonly kind: Revocation['kind'];
+      readonly name: string;
+      readonly issuer?: string;
+      readonly reason: string;
+      readonly expiresAtMs?: number;
+    }
+  | { readonly lift: string; readonly reason: string };
+
 export const problemShape = object({
   type: text,
   title: text,
@@ -195,5 +221,7 @@ export const problemShape = object({
   field: optional(text),
   reasons: optional(list(reason)),
   retryAfterMs: optional(number),
+  /** What was wrong with the proof of possession, and the nonce for the next one. */
+  dpop: optional(object({ error: text, nonce: optional(text) })),
 });
 export type ProblemDocument = Shaped<typeof problemShape>;

@@ -1,5 +1,6 @@
 import type { CommandTable, Scope } from '../cci/index.ts';
 import type { LockdownLevel, Profile, TaintLetter, UnderLockdown } from '../taint/index.ts';
+import type { ConsoleWord } from './casbin/console-word.ts';
 import type { CommandClass, Counters, Errno, Fabric, GrantVerdict, Principal, Reach, ResourcePath } from './types.ts';
 
 /**
@@ -16,8 +17,16 @@ export interface CommandRef {
   readonly set?: string;
   readonly class: CommandClass;
   readonly scope: Scope;
-  /** `slug-only`: only its exact slug reaches it (as typed, audited command). */
-  readonly grant?: 'slug-only' | 'never';
+  /**
+   * `slug-only`: only its exact slug reaches it (as typed, audited command). `console`: no command but a console program
+   * (`consoleRef`), which only rows with its own word grant.
+   */
+  readonly grant?: 'slug-only' | 'console' | 'never';
+}
+
+/** A console program as rules see it: `console:PROGRAM` or `console-approve:PROGRAM`. */
+export function consoleRef(word: ConsoleWord): CommandRef {
+  return { opcode: 0, slug: word, class: 'raw', scope: 3, grant: 'console' };
 }
 
 /** Facts about content and state that a mandatory row can ask for with `if`. */

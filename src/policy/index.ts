@@ -1,3 +1,4 @@
+export { type ConsoleVerb, type ConsoleWord, isConsoleWord, PROGRAM_NAME } from './casbin/console-word.ts';
 export { createReference, type ReferenceEngine } from './casbin/index.ts';
 export * from './decide/index.ts';
 export * from './engine.ts';
@@ -13,8 +14,4 @@ export {
   readPolicy,
 } from './load/index.ts';
 export { groupName, isCallerName, isRoleName, isTenantName, tenantGroup, userName } from './names.ts';
-export * from './offline/index.ts';
-export * from './review/index.ts';
-export * from './suite/index.ts';
-export * from './trace/index.ts';
 export * from './types.ts';

@@ -39,6 +39,10 @@ export interface Principal {
   readonly tokenId: string;
   /** Milliseconds since 1970. */
   readonly expiresAtMs: number;
+  /** RFC 7638 thumbprint of the key that signed the token. For the journal; no decision rests on it. */
+  readonly keyThumbprint?: string;
+  /** Thumbprints of the key and of the certificate that the token is bound to. For the journal, too. */
+  readonly bound?: { readonly dpop?: string; readonly certificate?: string };
 }
 
 // ---- what ----

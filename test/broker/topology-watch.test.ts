@@ -308,3 +308,27 @@ describe('of any sequence of pictures', () => {
     );
   });
 });
+
+describe('a clock that is put wrong', () => {
+  it.each([
+    ['forward: a change of ours that is under way is not called a movement of the fabric', 7_200_000, 0, 0],
+    ['backward: a change of ours explains nothing for longer than it would have', -7_200_000, 3_600_001, 1],
+  ])('%s', async (_what, jumpMs, laterMs, found) => {
+    const clock = { wall: 10_000_000, elapsed: 0 };
+    const moved: Moved[] = [];
+    const watch = new FabricWatch({
+      nowMs: () => clock.wall,
+      elapsedMs: () => clock.elapsed,
+      save: async () => {},
+      onMoved: (differences) => void moved.push(...differences),
+      onUnwritten: () => {},
+    });
+    watch.see(picture(unbound), none);
+    const end = await watch.expect([bind]);
+    end(true);
+    clock.wall += jumpMs;
+    clock.elapsed += laterMs;
+    watch.see(picture(port3), none);
+    expect(moved).toHaveLength(found);
+  });
+});

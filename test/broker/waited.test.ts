@@ -280,3 +280,26 @@ describe('a deadline of the client', () => {
     await setup.release();
   });
 });
+
+it('a token that is revoked while its command is being decided sends nothing', async () => {
+  const revocations = new MemoryRevocations();
+  let asked = false;
+  const setup = await startShippedBroker({
+    revocations,
+    // The engine is asked after the token was looked at, and before anything waits for its turn.
+    wrapEngine: (engine) =>
+      new Proxy(engine, {
+        get(target, name) {
+          if (asked) revocations.revoke({ kind: 'tenant', tenant: 'acme' });
+          const member: unknown = Reflect.get(target, name, target);
+          return typeof member === 'function' ? member.bind(target) : member;
+        },
+      }),
+  });
+  running = setup;
+  expect(await setup.broker.submit(setup.alice, identify)).toMatchObject({ ok: true });
+  setup.broker.requests.length = 0;
+  asked = true;
+  expect(await setup.broker.submit(setup.alice, bindOwn)).toMatchObject({ ok: false, problem: { code: 'EAUTH' } });
+  expect(sent(setup)).not.toContain(0x5201);
+});

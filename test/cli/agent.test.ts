@@ -7,6 +7,7 @@ import { createHttpEdge, type HttpEdge } from '../../src/edge/index.ts';
 import { crashing, oldSession } from '../edge/mctp/old-session.ts';
 import { type Rehearsal, startRehearsal } from '../edge/mctp/rehearsal.ts';
 import { readOld, runOldTool } from '../edge/mctp/tools.ts';
+import { authority } from '../support/certificates.ts';
 import { cli } from '../support/command-line.ts';
 
 let rehearsal: Rehearsal;
@@ -79,6 +80,26 @@ describe('cci agent', () => {
       await serve(Number(http));
       await expect.poll(async () => readOld(await runOldTool(port, identify)).code, { timeout: 8000 }).toBe(0);
     });
+  });
+
+  it('reaches a broker that wants TLS and a certificate of its clients', async () => {
+    const ca = authority();
+    const own = ca.issue({ name: 'agent' });
+    const at = (name: string): string => join(rehearsal.directory, name);
+    await writeFile(at('ca.pem'), ca.certificate);
+    await writeFile(at('own.pem'), own.certificate);
+    await writeFile(at('own-key.pem'), own.key, { mode: 0o600 });
+    const secure = createHttpEdge(rehearsal.broker.core, {
+      tls: { material: { ...ca.issue(), clientCa: ca.certificate }, clientCertificates: 'require' },
+      limits: { shutdownMs: 200 },
+    });
+    const { url: to } = await secure.listen('127.0.0.1', 0);
+    const tls = ['--url', to, '--ca', at('ca.pem'), '--cert', at('own.pem'), '--cert-key', at('own-key.pem')];
+    await withAgent(['--token-file', at('fabric.token'), ...tls], async (port, told) => {
+      expect(readOld(await runOldTool(port, identify)).code).toBe(0);
+      expect(told()).toContain(`connected to ${to}`);
+    });
+    await secure.close();
   });
 
   it('takes its token from a command, and never shows it', async () => {

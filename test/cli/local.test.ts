@@ -67,9 +67,10 @@ describe('cci token issue', () => {
       /issuers:[\s\S]*?\n\n/,
       'issuers:\n  - issuer: https://idp.example.org\n    audience: cci-broker\n    algorithms: [ES256]\n    jwks_url: https://idp.example.org/jwks.json\n    tenants: [acme]\n\n',
     );
+    await writeFile(join(directory, 'key.pem'), '', { mode: 0o600 });
     for (const [name, text] of [
       ['real.yaml', real],
-      ['production.yaml', `production: true\n${real}`],
+      ['production.yaml', `production: true\njournal: { signing_key: key.pem }\n${real}`],
     ] as const) {
       const file = join(directory, name);
       await writeFile(file, text);

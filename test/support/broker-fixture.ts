@@ -36,6 +36,8 @@ export interface BrokerParts {
   readonly eventsPollMs?: number;
   /** Pause between two readings of the fabric that nobody asked for. Default 0: none. */
   readonly rereadMs?: number;
+  /** Puts something in place of the machine's terminals, or of recordings. */
+  readonly console?: StartOverrides['console'];
   /** Further lines of `broker.yaml`. */
   readonly moreConfig?: string;
   /** Default: every background operation ends at once. */
@@ -59,6 +61,8 @@ export interface BrokerFixture extends AsyncDisposable {
   readonly directory: string;
   /** Everything recorded so far is on the disk, or will never be. */
   flushJournal(): Promise<void>;
+  /** As `cci serve` does before it closes its listeners. */
+  endConsoles(): Promise<void>;
   /** A token of the development issuer. Without `scopes` it has every one that commands need. */
   credential(tenant: string, token?: TokenWish): Promise<Credential>;
   submit(credential: Credential, request: CommandRequest): Promise<CoreResult<CommandAnswer>>;
@@ -152,6 +156,7 @@ async function startOver(
     wrapBackend: () => parts.wrap?.(spy) ?? spy,
     ...(parts.wrapEngine === undefined ? {} : { wrapEngine: parts.wrapEngine }),
     ...(parts.crosscheckIntervalMs === undefined ? {} : { crosscheckIntervalMs: parts.crosscheckIntervalMs }),
+    ...(parts.console === undefined ? {} : { console: parts.console }),
     log: pino({ level: 'silent' }),
     ...(parts.revocations === undefined ? {} : { revocations: parts.revocations }),
   }).catch(async (error: unknown) => {
@@ -181,6 +186,7 @@ async function startOver(
     device,
     requests,
     directory,
+    endConsoles: () => running.endConsoles(),
     flushJournal: () => running.flushJournal().catch(() => undefined),
     credential,
     submit: (caller, request) => core.submit(caller, 'sw0', request),

@@ -102,6 +102,19 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
             { opcode: 0x5201, slug: 'bind-vppb', name: 'Bind vPPB', class: 'audited', scope: 0, allowed: false },
           ])
         : refused('ENOENT'),
+    consoles: async (credential) => authenticated(credential, { programs: [], requests: [], sessions: [] }),
+    consoleRequest: async () => refused('ENOENT'),
+    consoleRequested: async () => refused('ENOENT'),
+    consoleApprove: async () => refused('ENOENT'),
+    consoleDeny: async () => refused('ENOENT'),
+    consoleOpen: async () => refused('ENOENT'),
+    consoleWatch: async () => refused('ENOENT'),
+    consoleRead: async () => refused('ENOENT'),
+    consoleWrite: async () => refused('ENOENT'),
+    consoleResize: async () => refused('ENOENT'),
+    consoleLeave: async () => refused('ENOENT'),
+    consoleClose: async () => refused('ENOENT'),
+    consoleKill: async () => refused('ENOENT'),
     operations: async (credential) => authenticated(credential, []),
     operation: async () => refused('ENOENT'),
     events: async (credential) => authenticated(credential, { events: [], next: '00000000-0', more: false }),
@@ -132,6 +145,10 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
           })
         : refused('ENOENT'),
     acceptTopology: async (credential) => (credential.token === GOOD_TOKEN ? refused('EPERM') : refused('EAUTH')),
+    begin: async (credential) => authenticated(credential, credential),
+    end: async () => {},
+    revocations: async (credential) => authenticated(credential, []),
+    revoke: async (credential) => (credential.token === GOOD_TOKEN ? refused('EPERM') : refused('EAUTH')),
     reloadPolicy: async (credential) => authenticated(credential, { snapshot: 'abc', rules: 12 }),
     readiness: async () => ({ ready: true, checks: [{ name: 'journal', ok: true, detail: 'writable' }] }),
     metrics: async () => '# TYPE cci_fake counter\ncci_fake 1\n',
@@ -143,6 +160,20 @@ export function fakeCore(replace: Partial<CoreApi> = {}): FakeCore {
 function recorded(core: CoreApi, calls: Call[]): CoreApi {
   const keep = (call: Call) => void calls.push(call);
   return {
+    // Nothing is kept of consoles: their tests replace what they ask.
+    consoles: core.consoles,
+    consoleRequest: core.consoleRequest,
+    consoleRequested: core.consoleRequested,
+    consoleApprove: core.consoleApprove,
+    consoleDeny: core.consoleDeny,
+    consoleOpen: core.consoleOpen,
+    consoleWatch: core.consoleWatch,
+    consoleRead: core.consoleRead,
+    consoleWrite: core.consoleWrite,
+    consoleResize: core.consoleResize,
+    consoleLeave: core.consoleLeave,
+    consoleClose: core.consoleClose,
+    consoleKill: core.consoleKill,
     submit: (credential, name, request, options) => {
       keep({ method: 'submit', credential, switch: name, request, arguments: [options] });
       return core.submit(credential, name, request, options);
@@ -202,6 +233,22 @@ function recorded(core: CoreApi, calls: Call[]): CoreApi {
     taint: (credential) => {
       keep({ method: 'taint', credential });
       return core.taint(credential);
+    },
+    begin: (credential) => {
+      keep({ method: 'begin', credential });
+      return core.begin(credential);
+    },
+    end: (session) => {
+      keep({ method: 'end', arguments: [session] });
+      return core.end(session);
+    },
+    revocations: (credential) => {
+      keep({ method: 'revocations', credential });
+      return core.revocations(credential);
+    },
+    revoke: (credential, wish) => {
+      keep({ method: 'revoke', credential, arguments: [wish] });
+      return core.revoke(credential, wish);
     },
     reloadPolicy: (credential) => {
       keep({ method: 'reloadPolicy', credential });

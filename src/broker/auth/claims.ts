@@ -10,13 +10,15 @@ import {
   userName,
 } from '../../policy/index.ts';
 import type { CompactToken } from './compact-token.ts';
+import { type Confirmation, readConfirmation } from './confirmation.ts';
 import { type IssuerRules, speaksFor } from './issuer-config.ts';
 import { type AuthRefusal, quoted, refuse, refuseClaim } from './refusal.ts';
 import { asShownName } from './shown-name.ts';
-import { type JsonObject, member } from './strict-json.ts';
+import { type JsonObject, member, memberAt } from './strict-json.ts';
 
 const MAX_GROUPS = 256;
 const MAX_AUDIENCES = 32;
+const MAX_SCOPES = 256;
 const MAX_SECONDS = 8_640_000_000_000;
 
 /** A caller as a token describes him, and for how long that may be believed. */
@@ -25,33 +27,40 @@ export interface Claimed {
   /** The token counts from here on, clock tolerance included. */
   readonly notBeforeMs: number;
   readonly issuedAtMs: number | undefined;
+  /** Whom the token is bound to. */
+  readonly confirmation: Confirmation;
+  /** The tenant is not one that may be spoken for: to be refused when everything else has been looked at as well. */
+  readonly tenantRefusal?: AuthRefusal;
 }
 
 type Checked<T> = Result<T, AuthRefusal>;
 
 /**
  * Turns the claims of a token whose signature is good into a principal. `rules` are those of the issuer that the key
- * belongs to.
+ * belongs to, `keyThumbprint` is the key's.
  */
 export function readClaims(
   token: CompactToken,
   rules: IssuerRules,
   knownTenants: { has(tenant: string): boolean },
+  keyThumbprint: string,
   nowMs: number,
 ): Checked<Claimed> {
   const { claims } = token;
-  if (Object.hasOwn(claims, 'cnf')) return err(refuse('sender-constrained', 'claim `cnf` present'));
+  const confirmation = readConfirmation(claims, rules.require);
+  if (!confirmation.ok) return confirmation;
   const audience = checkAudience(claims, rules);
   if (!audience.ok) return audience;
   const times = readTimes(claims, rules, nowMs);
   if (!times.ok) return times;
   const subject = readName(member(claims, 'sub'), 'sub');
   if (!subject.ok) return subject;
-  const tenant = readTenant(claims, rules, knownTenants);
+  const tenant = readTenant(claims, rules);
   if (!tenant.ok) return tenant;
-  const groups = readGroups(member(claims, rules.groupsClaim), rules.groupsClaim);
+  const tenantRefusal = tenantProblem(tenant.value, rules, knownTenants);
+  const groups = readGroups(memberAt(claims, rules.groupsClaim), rules.groupsClaim.join('.'));
   if (!groups.ok) return groups;
-  const scopes = readScopes(member(claims, rules.scopeClaim), rules.scopeClaim);
+  const scopes = readScopes(memberAt(claims, rules.scopeClaim), rules);
   if (!scopes.ok) return scopes;
   const tokenId = readTokenId(token, rules.issuer);
   if (!tokenId.ok) return tokenId;
@@ -67,8 +76,17 @@ export function readClaims(
     subject: subject.value,
     tokenId: tokenId.value,
     expiresAtMs,
+    keyThumbprint,
+    ...boundOf(confirmation.value),
   });
-  return ok({ principal, notBeforeMs, issuedAtMs });
+  const found = { principal, notBeforeMs, issuedAtMs, confirmation: confirmation.value };
+  return ok(tenantRefusal === undefined ? found : { ...found, tenantRefusal });
+}
+
+function boundOf({ jkt, x5t }: Confirmation): Pick<Principal, 'bound'> {
+  if (jkt === undefined && x5t === undefined) return {};
+  const bound = { ...(jkt === undefined ? {} : { dpop: jkt }), ...(x5t === undefined ? {} : { certificate: x5t }) };
+  return { bound: Object.freeze(bound) };
 }
 
 function checkAudience(claims: JsonObject, rules: IssuerRules): Checked<void> {
@@ -134,18 +152,30 @@ function readName(value: unknown, claim: string): Checked<string> {
   return name.ok ? name : err(refuseClaim(claim, name.error));
 }
 
-function readTenant(
-  claims: JsonObject,
+function readTenant(claims: JsonObject, { tenantClaim, tenantNames }: IssuerRules): Checked<string> {
+  const claimed = memberAt(claims, tenantClaim);
+  const claim = tenantClaim.join('.');
+  if (tenantNames !== undefined) {
+    if (typeof claimed !== 'string' || claimed === '') return err(refuseClaim(claim, 'must name one tenant'));
+    // Which names are listed is not told apart from which tenants there are.
+    return ok(tenantNames.get(claimed) ?? UNLISTED);
+  }
+  if (typeof claimed !== 'string' || !isTenantName(claimed)) {
+    return err(refuseClaim(claim, 'must name one tenant, in lower-case letters, digits and hyphens'));
+  }
+  return ok(claimed);
+}
+
+/** Is the name of no tenant: they begin with a letter. */
+const UNLISTED = '-';
+
+function tenantProblem(
+  tenant: string,
   rules: IssuerRules,
   knownTenants: { has(tenant: string): boolean },
-): Checked<string> {
-  const tenant = member(claims, rules.tenantClaim);
-  if (typeof tenant !== 'string' || !isTenantName(tenant)) {
-    return err(refuseClaim(rules.tenantClaim, 'must name one tenant, in lower-case letters, digits and hyphens'));
-  }
-  if (!knownTenants.has(tenant)) return err(refuse('unknown-tenant', `tenant ${quoted(tenant)}`));
-  if (!speaksFor(rules, tenant)) return err(refuse('foreign-tenant', `tenant ${quoted(tenant)}`));
-  return ok(tenant);
+): AuthRefusal | undefined {
+  if (tenant === UNLISTED || !knownTenants.has(tenant)) return refuse('unknown-tenant', `tenant ${quoted(tenant)}`);
+  return speaksFor(rules, tenant) ? undefined : refuse('foreign-tenant', `tenant ${quoted(tenant)}`);
 }
 
 function readGroups(value: unknown, claim: string): Checked<readonly string[]> {
@@ -163,10 +193,14 @@ function readGroups(value: unknown, claim: string): Checked<readonly string[]> {
 }
 
 /** Scopes of other systems are passed over. A claim that names none of ours leaves none: only a missing one means read. */
-function readScopes(value: unknown, claim: string): Checked<readonly TokenScope[]> {
+function readScopes(value: unknown, { scopeClaim, scopeNames }: IssuerRules): Checked<readonly TokenScope[]> {
   if (value === undefined) return ok(['cci:read']);
-  if (typeof value !== 'string') return err(refuseClaim(claim, 'must be one string, scopes separated by spaces'));
-  const held = new Set(value.split(' '));
+  const words = typeof value === 'string' ? value.split(' ') : value;
+  if (!Array.isArray(words) || words.length > MAX_SCOPES || !words.every((word) => typeof word === 'string')) {
+    const claim = scopeClaim.join('.');
+    return err(refuseClaim(claim, 'must be one string, scopes separated by spaces, or a list of scopes'));
+  }
+  const held = new Set(scopeNames === undefined ? words : words.map((word) => scopeNames.get(word)));
   return ok(tokenScopes.filter((scope) => held.has(scope)));
 }
 

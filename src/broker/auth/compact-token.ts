@@ -21,30 +21,45 @@ const refusedMembers = ['crit', 'jwk', 'jku', 'x5u', 'x5c', 'b64', 'enc', 'zip',
 
 const acceptedTypes: ReadonlySet<string> = new Set(['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt']);
 
+/** The parts of a JWS in compact serialization, read but not understood. */
+export interface CompactParts {
+  readonly header: JsonObject;
+  readonly claims: JsonObject;
+  /** The part that is signed: header and payload with the dot between them. */
+  readonly signingInput: string;
+}
+
 /**
- * Takes a token in compact serialization (RFC 7515 section 3.1) apart, strictly: three parts in canonical base64url
- * (one spelling for each byte string, so that no second token carries the same signature), JSON objects without
- * repeated members, and a header that says no more than which algorithm and which key.
+ * Takes a JWS in compact serialization (RFC 7515 section 3.1) apart, strictly: three parts in canonical base64url (one
+ * spelling for each byte string, so that no second token carries the same signature), JSON objects without repeated
+ * members. The error is a sentence for the journal.
  */
-export function parseCompactToken(token: string): Result<CompactToken, AuthRefusal> {
+export function splitCompact(token: string): Result<CompactParts, string> {
   const parts = token.split('.', 4);
   const [headerPart, claimsPart, signaturePart] = parts;
   if (parts.length !== 3 || headerPart === undefined || claimsPart === undefined || signaturePart === undefined) {
-    return err(refuse('malformed', 'not three parts'));
+    return err('not three parts');
   }
   const headerBytes = fromCanonicalBase64url(headerPart);
   const claimsBytes = fromCanonicalBase64url(claimsPart);
   if (headerBytes === undefined || claimsBytes === undefined || fromCanonicalBase64url(signaturePart) === undefined) {
-    return err(refuse('malformed', 'not canonical base64url'));
+    return err('not canonical base64url');
   }
   const header = parseObject(headerBytes);
-  if (!header.ok) return err(refuse('malformed', `header: ${header.error}`));
-  const checked = checkHeader(header.value);
-  if (!checked.ok) return checked;
+  if (!header.ok) return err(`header: ${header.error}`);
   const claims = parseObject(claimsBytes);
-  if (!claims.ok) return err(refuse('malformed', `payload: ${claims.error}`));
+  if (!claims.ok) return err(`payload: ${claims.error}`);
   const signingInput = token.slice(0, headerPart.length + 1 + claimsPart.length);
-  return ok({ ...checked.value, claims: claims.value, signingInput });
+  return ok({ header: header.value, claims: claims.value, signingInput });
+}
+
+/** Takes a token apart whose header says no more than which algorithm and which key. */
+export function parseCompactToken(token: string): Result<CompactToken, AuthRefusal> {
+  const parts = splitCompact(token);
+  if (!parts.ok) return err(refuse('malformed', parts.error));
+  const { header, claims, signingInput } = parts.value;
+  const checked = checkHeader(header);
+  return checked.ok ? ok({ ...checked.value, claims, signingInput }) : checked;
 }
 
 function checkHeader(header: JsonObject): Result<Pick<CompactToken, 'algorithm' | 'kid'>, AuthRefusal> {

@@ -2,9 +2,13 @@ import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, mkdir, open, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { calculateJwkThumbprint, importJWK, type JWK, SignJWT } from 'jose';
+import type { JWK } from 'jose';
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint';
+import { SignJWT } from 'jose/jwt/sign';
+import { importJWK } from 'jose/key/import';
 import { isTenantName, tokenScopes } from '../../policy/index.ts';
 import { MAX_TOKEN_BYTES } from './compact-token.ts';
+import { isDigest } from './confirmation.ts';
 import { DEVELOPMENT_AUDIENCE, DEVELOPMENT_ISSUER } from './issuer-config.ts';
 import { errorCode } from './key-source.ts';
 import { asShownName } from './shown-name.ts';
@@ -59,6 +63,8 @@ export interface DevelopmentTokenRequest {
   /** Default one hour, at most 24 hours. */
   readonly ttlMs?: number;
   readonly audience?: string;
+  /** Binds the token to a key (RFC 7638 thumbprint) or a certificate (SHA-256 of its DER), both base64url. */
+  readonly boundTo?: { readonly key?: string; readonly certificate?: string };
   /** Milliseconds since 1970. */
   readonly nowMs?: number;
 }
@@ -91,6 +97,16 @@ export async function issueDevelopmentToken(request: DevelopmentTokenRequest): P
   if (!(ttlMs >= 1000 && ttlMs <= MAX_DEVELOPMENT_TTL_MS)) {
     throw new DevelopmentIssuerError('a development token lives for 1 second to 24 hours');
   }
+  const { key, certificate } = request.boundTo ?? {};
+  for (const digest of [key, certificate]) {
+    if (digest !== undefined && !isDigest(digest)) {
+      throw new DevelopmentIssuerError('a token is bound to a SHA-256 digest in base64url');
+    }
+  }
+  const cnf = {
+    ...(key === undefined ? {} : { jkt: key }),
+    ...(certificate === undefined ? {} : { 'x5t#S256': certificate }),
+  };
   const { signingKey, publicJwk } = await openKey(request.directory);
   const issuedAt = Math.floor(nowMs / 1000);
   const expiresAt = issuedAt + Math.floor(ttlMs / 1000);
@@ -99,6 +115,7 @@ export async function issueDevelopmentToken(request: DevelopmentTokenRequest): P
     tenant,
     ...(groups.length === 0 ? {} : { groups: [...groups] }),
     ...(scopes === undefined ? {} : { scope: scopes.join(' ') }),
+    ...(Object.keys(cnf).length === 0 ? {} : { cnf }),
   })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT', kid: publicJwk.kid })
     .setIssuer(DEVELOPMENT_ISSUER)

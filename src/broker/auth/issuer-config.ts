@@ -1,7 +1,7 @@
-import Type, { type Static } from 'typebox';
 import { err, ok, type Result } from '../../cci/index.ts';
-import { FABRIC_TENANT, isTenantName } from '../../policy/index.ts';
+import { FABRIC_TENANT, isTenantName, type TokenScope, tokenScopes } from '../../policy/index.ts';
 import { type Algorithm, algorithmRow, algorithms } from './algorithms.ts';
+import { type Binding, bindings, type IssuerConfig } from './issuer-schema.ts';
 
 /** `iss` of the local development issuer. No other issuer may use it. */
 export const DEVELOPMENT_ISSUER = 'https://cci-broker.local/dev';
@@ -9,74 +9,10 @@ export const DEVELOPMENT_ISSUER = 'https://cci-broker.local/dev';
 export const DEVELOPMENT_AUDIENCE = 'cci-broker';
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 1440 * MINUTE_MS;
 
 /** Stands in `tenants` for every tenant of the fabric file except `fabric`. */
 export const EVERY_TENANT = '*';
-
-const text = (description: string) => Type.String({ minLength: 1, maxLength: 512, description });
-const claim = (fallback: string, description: string) =>
-  Type.Optional(Type.String({ minLength: 1, maxLength: 128, default: fallback, description }));
-const span = (minimum: number, maximum: number, fallback: number, description: string) =>
-  Type.Optional(Type.Integer({ minimum, maximum, default: fallback, description }));
-
-const AlgorithmName = Type.Unsafe<Algorithm>({ type: 'string', enum: [...algorithms] });
-
-/** One entry of `issuers` in the broker's configuration. `checkIssuers` knows what a schema cannot say. */
-export const IssuerConfig = Type.Object(
-  {
-    kind: Type.Optional(
-      Type.Union([Type.Literal('standard'), Type.Literal('development')], {
-        default: 'standard',
-        description: 'development: the local issuer, whose key is made on first start; all it needs has a default',
-      }),
-    ),
-    issuer: Type.Optional(text('`iss` of its tokens, compared character by character; required')),
-    audience: Type.Optional(
-      Type.Union(
-        [text('`aud` that its tokens must hold'), Type.Array(text('one of these'), { minItems: 1, maxItems: 16 })],
-        {
-          description: '`aud` that its tokens must hold; of several, one; required',
-        },
-      ),
-    ),
-    algorithms: Type.Optional(
-      Type.Array(AlgorithmName, {
-        minItems: 1,
-        description: 'Signature algorithms it uses, asymmetric ones only; required',
-      }),
-    ),
-    jwks_file: Type.Optional(text('Its public keys, a JWK set in a file')),
-    jwks_url: Type.Optional(text('Its public keys, a JWK set behind https (http on loopback only)')),
-    directory: Type.Optional(text('development only: where the key lives')),
-    tenant_claim: claim('tenant', 'Member of the token that names the tenant'),
-    groups_claim: claim('groups', 'Member that lists groups'),
-    scope_claim: claim('scope', 'Member that lists scopes, separated by spaces'),
-    tenants: Type.Optional(
-      Type.Array(Type.String({ pattern: '^(\\*|[a-z][a-z0-9-]{0,62})$' }), {
-        minItems: 1,
-        description:
-          "Tenants it may speak for; `*` is every one but `fabric`, which must be named. Without this key: ['*']",
-      }),
-    ),
-    max_age_ms: Type.Optional(
-      Type.Integer({
-        minimum: 1000,
-        maximum: 365 * DAY_MS,
-        description: 'Oldest token by its `iat`, which is then required',
-      }),
-    ),
-    max_lifetime_ms: span(1000, 365 * DAY_MS, DAY_MS, 'Longest life of a token, from `iat` and from now'),
-    clock_tolerance_ms: span(0, MINUTE_MS, 5000, 'For `nbf` and `iat`; never lengthens the life of a token'),
-    jwks_refresh_ms: span(1000, DAY_MS, 10 * MINUTE_MS, 'jwks_url: keys older than this are fetched again'),
-    jwks_outage_ms: span(1000, 7 * DAY_MS, DAY_MS, 'jwks_url: keys older than this are trusted no longer'),
-    jwks_cooldown_ms: span(100, HOUR_MS, 30_000, 'jwks_url: least time between two fetches'),
-    jwks_timeout_ms: span(100, MINUTE_MS, 5000, 'jwks_url: longest time for one fetch'),
-  },
-  { additionalProperties: false },
-);
-export type IssuerConfig = Static<typeof IssuerConfig>;
 
 /** Where an issuer's keys come from. */
 export type KeyOrigin =
@@ -88,6 +24,7 @@ export type KeyOrigin =
       readonly outageMs: number;
       readonly cooldownMs: number;
       readonly timeoutMs: number;
+      readonly caFile: string | undefined;
     }
   | { readonly kind: 'development'; readonly directory: string | undefined };
 
@@ -97,9 +34,14 @@ export interface IssuerRules {
   readonly audiences: readonly string[];
   readonly algorithms: readonly Algorithm[];
   readonly keys: KeyOrigin;
-  readonly tenantClaim: string;
-  readonly groupsClaim: string;
-  readonly scopeClaim: string;
+  /** Ways to the claims: names of members, outermost first. */
+  readonly tenantClaim: readonly string[];
+  readonly groupsClaim: readonly string[];
+  readonly scopeClaim: readonly string[];
+  /** Names in tokens to names here; undefined: they are the same. */
+  readonly tenantNames: ReadonlyMap<string, string> | undefined;
+  readonly scopeNames: ReadonlyMap<string, TokenScope> | undefined;
+  readonly require: Binding;
   /** Names, and `*`. */
   readonly tenants: ReadonlySet<string>;
   readonly maxAgeMs: number | undefined;
@@ -132,6 +74,9 @@ export function checkIssuers(
     if (config.kind === 'development' && options.production === true) {
       problems.push(`issuers[${index}]: a development issuer is not accepted in production`);
     }
+    if (config.jwks_insecure_loopback === true && options.production === true) {
+      problems.push(`issuers[${index}]: \`jwks_insecure_loopback\` is not accepted in production`);
+    }
     problems.push(...own.map((problem) => `issuers[${index}]: ${problem}`));
     if (found.ok) all.push(found.value);
   }
@@ -150,6 +95,7 @@ function standardRules(config: IssuerConfig): Result<IssuerRules, readonly strin
   if (config.directory !== undefined) problems.push('`directory` is for the development issuer only');
   const keys = keyOrigin(config);
   if (!keys.ok) problems.push(keys.error);
+  problems.push(...scopeNameProblems(config));
   return keys.ok && problems.length === 0 ? ok(rulesFrom(config, issuer, audiences, names, keys.value)) : err(problems);
 }
 
@@ -163,6 +109,7 @@ function developmentRules(config: IssuerConfig): Result<IssuerRules, readonly st
   if (config.jwks_file !== undefined || config.jwks_url !== undefined) {
     problems.push('the development issuer has its own key; remove `jwks_file` and `jwks_url`');
   }
+  problems.push(...scopeNameProblems(config));
   const keys = { kind: 'development', directory: config.directory } as const;
   return problems.length === 0 ? ok(rulesFrom(config, issuer, audiences, names, keys)) : err(problems);
 }
@@ -179,14 +126,37 @@ function rulesFrom(
     audiences,
     algorithms: names,
     keys,
-    tenantClaim: config.tenant_claim ?? 'tenant',
-    groupsClaim: config.groups_claim ?? 'groups',
-    scopeClaim: config.scope_claim ?? 'scope',
+    tenantClaim: pathOf(config.tenant_claim, 'tenant'),
+    groupsClaim: pathOf(config.groups_claim, 'groups'),
+    scopeClaim: pathOf(config.scope_claim, 'scope'),
+    tenantNames: config.tenant_names === undefined ? undefined : new Map(Object.entries(config.tenant_names)),
+    scopeNames: scopeNamesOf(config),
+    require: config.require ?? 'none',
     tenants: new Set(config.tenants ?? [EVERY_TENANT]),
     maxAgeMs: config.max_age_ms,
     maxLifetimeMs: config.max_lifetime_ms ?? DAY_MS,
     clockToleranceMs: config.clock_tolerance_ms ?? 5000,
   };
+}
+
+function pathOf(claim: string | readonly string[] | undefined, fallback: string): readonly string[] {
+  return typeof claim === 'string' ? [claim] : (claim ?? [fallback]);
+}
+
+function scopeNamesOf({ scope_names: all }: IssuerConfig): ReadonlyMap<string, TokenScope> | undefined {
+  if (all === undefined) return undefined;
+  const map = new Map<string, TokenScope>();
+  for (const [theirs, ours] of Object.entries(all)) {
+    const scope = tokenScopes.find((known) => known === ours);
+    if (scope !== undefined) map.set(theirs, scope);
+  }
+  return map;
+}
+
+function scopeNameProblems({ scope_names: all = {} }: IssuerConfig): readonly string[] {
+  return Object.values(all)
+    .filter((ours) => !tokenScopes.some((known) => known === ours))
+    .map((ours) => `\`scope_names\`: there is no scope \`${ours}\`, only ${tokenScopes.join(', ')}`);
 }
 
 function audiencesOf({ audience = [] }: IssuerConfig): readonly string[] {
@@ -195,11 +165,14 @@ function audiencesOf({ audience = [] }: IssuerConfig): readonly string[] {
 }
 
 function keyOrigin(config: IssuerConfig): Result<KeyOrigin, string> {
-  const { jwks_file: path, jwks_url: url } = config;
+  const { jwks_file: path, jwks_url: url, jwks_ca_file: caFile, jwks_insecure_loopback: insecure } = config;
+  if (url === undefined && (caFile !== undefined || insecure !== undefined)) {
+    return err('`jwks_ca_file` and `jwks_insecure_loopback` mean nothing without `jwks_url`');
+  }
   if (path !== undefined && url !== undefined) return err('give `jwks_file` or `jwks_url`, not both');
   if (path !== undefined) return path === '' ? err('`jwks_file` is empty') : ok({ kind: 'file', path });
   if (url === undefined) return err('`jwks_file` or `jwks_url` is required');
-  const flaw = urlFlaw(url);
+  const flaw = urlFlaw(url, insecure === true);
   if (flaw !== undefined) return err(flaw);
   const origin = {
     kind: 'url',
@@ -208,6 +181,7 @@ function keyOrigin(config: IssuerConfig): Result<KeyOrigin, string> {
     outageMs: config.jwks_outage_ms ?? DAY_MS,
     cooldownMs: config.jwks_cooldown_ms ?? 30_000,
     timeoutMs: config.jwks_timeout_ms ?? 5000,
+    caFile,
   } as const;
   if (origin.outageMs < origin.refreshMs) return err('`jwks_outage_ms` is shorter than `jwks_refresh_ms`');
   return ok(origin);
@@ -216,12 +190,13 @@ function keyOrigin(config: IssuerConfig): Result<KeyOrigin, string> {
 /** Addresses only: the name `localhost` is looked up, and what a lookup answers is not ours. */
 const loopbackHost = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
 
-function urlFlaw(url: string): string | undefined {
+function urlFlaw(url: string, insecureLoopback: boolean): string | undefined {
   if (!URL.canParse(url)) return '`jwks_url` is not a URL';
   const { protocol, hostname, username, password } = new URL(url);
   if (username !== '' || password !== '') return '`jwks_url` must not hold credentials';
-  if (protocol === 'https:' || (protocol === 'http:' && loopbackHost.test(hostname))) return undefined;
-  return '`jwks_url` must be https (http is for 127.0.0.1 and [::1] only)';
+  if (protocol === 'https:') return undefined;
+  if (protocol === 'http:' && insecureLoopback && loopbackHost.test(hostname)) return undefined;
+  return '`jwks_url` must be https (http only at 127.0.0.1 and [::1], and with `jwks_insecure_loopback: true`)';
 }
 
 /** What is wrong with rules that are complete, also in relation to the issuers before. */
@@ -235,11 +210,18 @@ function ruleProblems(rules: IssuerRules, before: readonly IssuerRules[]): reado
     }
   }
   const claims = [rules.tenantClaim, rules.groupsClaim, rules.scopeClaim];
-  for (const name of claims) {
-    if (name === '' || registered.has(name))
-      problems.push(`\`${name}\` can not serve as tenant, groups or scope claim`);
+  for (const path of claims) {
+    const [first = ''] = path;
+    if (path.includes('') || registered.has(first))
+      problems.push(`\`${path.join('.')}\` can not serve as tenant, groups or scope claim`);
   }
-  if (new Set(claims).size !== claims.length) problems.push('tenant, groups and scope must be different claims');
+  if (new Set(claims.map((path) => JSON.stringify(path))).size !== claims.length) {
+    problems.push('tenant, groups and scope must be different claims');
+  }
+  for (const tenant of rules.tenantNames?.values() ?? []) {
+    if (!isTenantName(tenant)) problems.push(`\`tenant_names\`: \`${tenant}\` is not a tenant's name`);
+  }
+  if (!bindings.includes(rules.require)) problems.push(`\`require\` must be one of ${bindings.join(', ')}`);
   for (const tenant of rules.tenants) {
     if (tenant !== EVERY_TENANT && !isTenantName(tenant)) problems.push(`\`${tenant}\` is not a tenant's name`);
   }

@@ -1,4 +1,7 @@
-import { calculateJwkThumbprint, importJWK, type JWK } from 'jose';
+import { hash } from 'node:crypto';
+import type { JWK } from 'jose';
+// By parts: all of it takes 60 files to load.
+import { importJWK } from 'jose/key/import';
 import { err, ok, type Result } from '../../cci/index.ts';
 import { type Algorithm, type AlgorithmRow, algorithmRow, sameAlgorithm } from './algorithms.ts';
 import { quoted } from './refusal.ts';
@@ -7,6 +10,10 @@ import { isObject, type JsonObject, member, parseObject } from './strict-json.ts
 const MAX_KEYS = 64;
 /** Shortest RSA modulus, in bytes. */
 const MIN_MODULUS_BYTES = 256;
+/** Longest RSA modulus of a client, as base64url: what he makes the broker compute with is his choice. */
+const MAX_PROOF_MODULUS = 684;
+/** And his longest exponent, 8 bytes: one as long as the modulus makes each signature two hundred times the work. */
+const MAX_PROOF_EXPONENT = 11;
 
 /** A public key, imported for each algorithm that its issuer may use with it. */
 export interface VerificationKey {
@@ -20,6 +27,24 @@ export interface VerificationKey {
 export interface SelectedKey {
   readonly key: CryptoKey;
   readonly thumbprint: string;
+}
+
+/** Members that a thumbprint is made of, in its order (RFC 7638 section 3.2, RFC 8037 section 2). */
+const thumbprintMembers: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['RSA', ['e', 'kty', 'n']],
+  ['EC', ['crv', 'kty', 'x', 'y']],
+  ['OKP', ['crv', 'kty', 'x']],
+]);
+
+/** RFC 7638 thumbprint (SHA-256, base64url) of a public key; undefined for other kinds. */
+export function thumbprintOf(jwk: JsonObject): string | undefined {
+  const parts: Record<string, string> = {};
+  for (const name of thumbprintMembers.get(member(jwk, 'kty')) ?? []) {
+    const value = member(jwk, name);
+    if (typeof value !== 'string') return undefined;
+    parts[name] = value;
+  }
+  return 'kty' in parts ? hash('sha256', JSON.stringify(parts), 'base64url') : undefined;
 }
 
 /** The keys of one issuer at one time. Immutable. */
@@ -120,6 +145,18 @@ async function readKey(
   return importKey(publicPart(jwk), kid, rows);
 }
 
+/** The key in the header of a proof, which its sender chose: public, strong, and of the algorithm's kind. */
+export async function readProofKey(jwk: JsonObject, algorithm: Algorithm): Promise<Result<CryptoKey, string>> {
+  const modulus = member(jwk, 'n');
+  if (typeof modulus === 'string' && modulus.length > MAX_PROOF_MODULUS) return err('an RSA key above 4096 bits');
+  const exponent = member(jwk, 'e');
+  if (typeof exponent === 'string' && exponent.length > MAX_PROOF_EXPONENT) return err('an RSA exponent above 64 bits');
+  const read = await readKey(jwk, [algorithm]);
+  if (!read.ok) return read;
+  const key = read.value?.imported.get(algorithm);
+  return key === undefined ? err('the key does not fit the algorithm, or is not for signatures') : ok(key);
+}
+
 function meantForVerification(jwk: JsonObject): boolean {
   const use = member(jwk, 'use');
   const operations = member(jwk, 'key_ops');
@@ -181,7 +218,8 @@ async function importKey(
       if (!(key instanceof CryptoKey) || key.type !== 'public') return err('not a public key');
       imported.set(name, key);
     }
-    return ok({ kid, thumbprint: await calculateJwkThumbprint(jwk, 'sha256'), imported });
+    const thumbprint = thumbprintOf(jwk as JsonObject);
+    return thumbprint === undefined ? err('not a public key') : ok({ kid, thumbprint, imported });
   } catch {
     return err(`not a valid ${quoted(jwk.kty)} key`);
   }

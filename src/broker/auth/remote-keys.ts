@@ -4,7 +4,15 @@ import type { KeyOrigin } from './issuer-config.ts';
 import { KeySet, readKeySet, type SelectedKey } from './key-set.ts';
 import { type Clock, errorCode, type KeyLookup, type KeySource, MAX_JWKS_BYTES } from './key-source.ts';
 
-export type Fetch = typeof globalThis.fetch;
+/** As much of `fetch` as is used here. */
+export type Fetch = (
+  url: string,
+  init: {
+    readonly signal: AbortSignal;
+    readonly redirect: 'error';
+    readonly headers: { readonly [name: string]: string };
+  },
+) => Promise<Response>;
 
 export interface RemoteKeysOptions {
   readonly origin: Extract<KeyOrigin, { kind: 'url' }>;

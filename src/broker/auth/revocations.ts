@@ -4,13 +4,15 @@ import type { Principal } from '../../policy/index.ts';
 export interface TokenEvidence {
   /** RFC 7638 thumbprint (SHA-256, base64url) of the key that signed it. */
   readonly keyThumbprint: string;
+  /** `kid:ISSUER#KID` of that key, where it has one. */
+  readonly keyName?: string | undefined;
   /** Time of issue by the token's own word, milliseconds since 1970. */
   readonly issuedAtMs: number | undefined;
 }
 
 /** Tokens taken back before their time. Asked for every new token, and again for a known one when `version` moved. */
 export interface Revocations {
-  /** Changes whenever an answer of `isRevoked` may have changed. */
+  /** Changes whenever an answer of `isRevoked` may have become yes. */
   readonly version: number;
   isRevoked(principal: Principal, evidence: TokenEvidence): boolean;
 }
@@ -18,12 +20,52 @@ export interface Revocations {
 /** Revokes nothing. */
 export const noRevocations: Revocations = { version: 0, isRevoked: () => false };
 
-/** What can be revoked in memory. A restart forgets it. */
+/** What is revoked when either of the two says so. */
+export function eitherRevokes(one: Revocations, other: Revocations): Revocations {
+  return {
+    get version() {
+      // Both only grow, so the sum moves when one of them does.
+      return one.version + other.version;
+    },
+    isRevoked: (principal, evidence) => one.isRevoked(principal, evidence) || other.isRevoked(principal, evidence),
+  };
+}
+
+/** What can be revoked. */
 export type Revoked =
+  /** `jti:ISSUER#JTI`, or `sha256:DIGEST` of a token without `jti`. */
   | { readonly kind: 'token'; readonly tokenId: string }
+  /** `user:ISSUER#SUB`: his tokens, also those that are issued later. */
   | { readonly kind: 'principal'; readonly name: string }
   | { readonly kind: 'tenant'; readonly tenant: string }
+  /**
+   * Thumbprint of a key that signs tokens, of a holder's key (`cnf.jkt`) or of his certificate (`cnf.x5t#S256`); or
+   * `kid:ISSUER#KID`.
+   */
   | { readonly kind: 'key'; readonly thumbprint: string };
+
+/** Under which names a token can be revoked. */
+export function revocationKeys(principal: Principal, evidence: TokenEvidence): readonly string[] {
+  const { tokenId, name, tenant, bound } = principal;
+  const keys = [`token ${tokenId}`, `principal ${name}`, `tenant ${tenant}`, `key ${evidence.keyThumbprint}`];
+  if (evidence.keyName !== undefined) keys.push(`key ${evidence.keyName}`);
+  if (bound?.dpop !== undefined) keys.push(`key ${bound.dpop}`);
+  if (bound?.certificate !== undefined) keys.push(`key ${bound.certificate}`);
+  return keys;
+}
+
+export function revocationKey(what: Revoked): string {
+  switch (what.kind) {
+    case 'token':
+      return `token ${what.tokenId}`;
+    case 'principal':
+      return `principal ${what.name}`;
+    case 'tenant':
+      return `tenant ${what.tenant}`;
+    case 'key':
+      return `key ${what.thumbprint}`;
+  }
+}
 
 /** Revocations that live as long as the process. */
 export class MemoryRevocations implements Revocations {
@@ -40,25 +82,6 @@ export class MemoryRevocations implements Revocations {
   }
 
   isRevoked(principal: Principal, evidence: TokenEvidence): boolean {
-    const matches: readonly Revoked[] = [
-      { kind: 'token', tokenId: principal.tokenId },
-      { kind: 'principal', name: principal.name },
-      { kind: 'tenant', tenant: principal.tenant },
-      { kind: 'key', thumbprint: evidence.keyThumbprint },
-    ];
-    return matches.some((what) => this.#revoked.has(revocationKey(what)));
-  }
-}
-
-function revocationKey(what: Revoked): string {
-  switch (what.kind) {
-    case 'token':
-      return `token ${what.tokenId}`;
-    case 'principal':
-      return `principal ${what.name}`;
-    case 'tenant':
-      return `tenant ${what.tenant}`;
-    case 'key':
-      return `key ${what.thumbprint}`;
+    return revocationKeys(principal, evidence).some((key) => this.#revoked.has(key));
   }
 }

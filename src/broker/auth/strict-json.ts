@@ -17,6 +17,13 @@ export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
+/** The member at the end of a way through objects; undefined where there is none. */
+export function memberAt(object: JsonObject, path: readonly string[]): unknown {
+  let value: unknown = object;
+  for (const name of path) value = isObject(value) ? member(value, name) : undefined;
+  return value;
+}
+
 /**
  * Parses one JSON object from bytes: valid UTF-8, no byte order mark, nesting of at most 16, and no member given
  * twice. A repeated member is read differently by different parsers, so that what an issuer signed need not be

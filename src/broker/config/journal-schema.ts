@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../../schema/index.ts';
 
 /** The `journal` part of the configuration file. */
 

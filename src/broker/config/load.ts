@@ -3,8 +3,19 @@ import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { type FileProblem, type LocatedFile, parseYaml } from '../../yaml/index.ts';
 import type { CommandLimits, QuotaSettings, TenantQuota } from '../quota/index.ts';
+import { type AuthenticationSettings, authenticationSettings } from './authentication-schema.ts';
+import { type ConsoleSettings, consoleContradictions, consoleSettings, consoleTenants } from './console-settings.ts';
+import { type EdgeSettings, edgeContradictions, edgeSettings } from './edge-schema.ts';
+import { exposedFiles } from './exposed-files.ts';
+import { type HttpSettings, httpContradictions, httpSettings } from './http-schema.ts';
 import { type JournalSettings, journalContradictions, journalSettings } from './journal-settings.ts';
-import { type ListenerConfig, listenerContradictions, upstreamContradictions } from './listener-schema.ts';
+import {
+  type ListenerSettings,
+  listenerContradictions,
+  listenerSettings,
+  upstreamContradictions,
+} from './listener-schema.ts';
+import { namedFiles, productionContradictions } from './production.ts';
 import { type BrokerConfigFile, BrokerConfigSchema, type QuotaFile } from './schema.ts';
 
 /** A checked configuration with absolute paths and every default written out. */
@@ -12,9 +23,10 @@ export interface BrokerConfig {
   readonly file: string;
   readonly profile: 'host' | 'bmc';
   readonly production: boolean;
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: HttpSettings;
   /** Doors besides HTTP; paths are absolute. */
-  readonly listeners: readonly ListenerConfig[];
+  readonly listeners: readonly ListenerSettings[];
+  readonly edge: EdgeSettings;
   readonly stateDirectory: string;
   readonly fabric: string;
   readonly policyDirectory: string;
@@ -24,6 +36,7 @@ export interface BrokerConfig {
   /** A candidate policy that decides beside the one in force, for these tenants. */
   readonly shadow?: { readonly directory: string; readonly tenants: readonly string[] };
   readonly issuers: BrokerConfigFile['issuers'];
+  readonly authentication: AuthenticationSettings;
   readonly lockdown: {
     readonly level: 'none' | 'integrity' | 'confidentiality';
     readonly underLockdown: 'allow' | 'reads' | 'off';
@@ -48,6 +61,8 @@ export interface BrokerConfig {
   readonly topology: { readonly rereadMs: number };
   readonly events: { readonly pollMs: number; readonly keep: number; readonly components: boolean };
   readonly journal: JournalSettings;
+  /** Absent: there are no consoles. */
+  readonly console?: ConsoleSettings;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly switches: ReadonlyMap<string, SwitchSettings>;
 }
@@ -60,7 +75,8 @@ export interface SwitchSettings {
 
 export type ConfigResult =
   | { readonly ok: true; readonly config: BrokerConfig }
-  | { readonly ok: false; readonly problems: readonly FileProblem[] };
+  /** `config` where the file is well formed and only contradicts itself: enough to look for more, not to start with. */
+  | { readonly ok: false; readonly problems: readonly FileProblem[]; readonly config?: BrokerConfig };
 
 /** Reads a configuration file. All problems at once; never throws. */
 export async function loadConfig(path: string): Promise<ConfigResult> {
@@ -74,10 +90,18 @@ export async function loadConfig(path: string): Promise<ConfigResult> {
       problems: [{ file: path, line: 1, column: 1, message: error instanceof Error ? error.message : String(error) }],
     };
   }
-  return parseConfig(text, file);
+  const parsed = parseYaml(BrokerConfigSchema, text, file);
+  if (!parsed.ok) return parsed;
+  const { content, problemAt } = parsed.value;
+  const config = complete(content, file);
+  const problems = [...contradictions(parsed.value)];
+  if (config.production) {
+    for (const exposed of await exposedFiles(namedFiles(config))) problems.push(problemAt(['production'], exposed));
+  }
+  return problems.length > 0 ? { ok: false, problems, config } : { ok: true, config };
 }
 
-/** Checks the text of a configuration file; relative paths count from the folder of `file`. */
+/** Checks the text of a configuration file alone; relative paths count from the folder of `file`. */
 export function parseConfig(text: string, file: string): ConfigResult {
   const parsed = parseYaml(BrokerConfigSchema, text, file);
   if (!parsed.ok) return parsed;
@@ -93,24 +117,13 @@ export function isLoopback(host: string): boolean {
 
 function contradictions({ content, problemAt }: LocatedFile<BrokerConfigFile>): readonly FileProblem[] {
   const problems: FileProblem[] = [];
-  if (!isLoopback(content.http.host)) {
-    problems.push(
-      problemAt(
-        ['http', 'host'],
-        `\`${content.http.host}\` can be reached from other machines and there is no TLS here yet: use 127.0.0.1`,
-      ),
-    );
+  for (const { place, message } of httpContradictions(content.http, isLoopback)) {
+    problems.push(problemAt(['http', ...place], message));
   }
   if (content.production) {
-    if (content.raw_commands === 'taints-this-switch') {
-      problems.push(problemAt(['raw_commands'], 'a production profile cannot turn raw commands on (R18)'));
+    for (const { place, message } of productionContradictions(content, isLoopback)) {
+      problems.push(problemAt(place, message));
     }
-    if (content.raw_allow_all) problems.push(problemAt(['raw_allow_all'], 'not in a production profile'));
-    content.issuers.forEach((issuer, i) => {
-      if ('kind' in issuer && issuer.kind === 'development') {
-        problems.push(problemAt(['issuers', i], 'the development issuer is not for production: name a real issuer'));
-      }
-    });
   }
   if (content.raw_allow_all && content.raw_commands !== 'taints-this-switch') {
     problems.push(problemAt(['raw_allow_all'], '`raw_allow_all` means nothing while `raw_commands` is off'));
@@ -135,7 +148,13 @@ function contradictions({ content, problemAt }: LocatedFile<BrokerConfigFile>): 
   for (const { place, message } of journalContradictions(content.journal)) {
     problems.push(problemAt(['journal', ...place], message));
   }
+  for (const { place, message } of edgeContradictions(content.edge, content.production === true)) {
+    problems.push(problemAt(['edge', ...place], message));
+  }
   const names = Object.keys(content.switches);
+  for (const { place, message } of consoleContradictions(content.console, names)) {
+    problems.push(problemAt(['console', ...place], message));
+  }
   for (const { place, message } of listenerContradictions(content.listeners ?? [], names, isLoopback)) {
     problems.push(problemAt(['listeners', ...place], message));
   }
@@ -179,7 +198,7 @@ function tenantSettings(content: BrokerConfigFile): Pick<BrokerConfig, 'quotas' 
       ),
     },
     weights: new Map(tenants.flatMap(([name, { weight }]) => (weight === undefined ? [] : [[name, weight] as const]))),
-    tenantsNamed: tenants.map(([name]) => name),
+    tenantsNamed: [...tenants.map(([name]) => name), ...consoleTenants(content.console)],
   };
 }
 
@@ -211,8 +230,9 @@ function complete(content: BrokerConfigFile, file: string): BrokerConfig {
     file,
     profile: content.profile,
     production: content.production ?? false,
-    http: content.http,
-    listeners: (content.listeners ?? []).map((one) => ({ ...one, token_file: path(one.token_file) })),
+    http: httpSettings(content.http, path),
+    listeners: (content.listeners ?? []).map((one) => listenerSettings(one, path)),
+    edge: edgeSettings(content.edge, content.production === true),
     stateDirectory: path(content.state_directory),
     fabric: path(content.fabric),
     policyDirectory: path(content.policy.directory),
@@ -224,6 +244,7 @@ function complete(content: BrokerConfigFile, file: string): BrokerConfig {
       ? {}
       : { shadow: { directory: path(content.policy.shadow.directory), tenants: content.policy.shadow.tenants } }),
     issuers: content.issuers.map((issuer) => withAbsolutePaths(issuer, path)),
+    authentication: authenticationSettings(content.authentication),
     lockdown: {
       level: content.lockdown?.level ?? 'none',
       underLockdown: content.lockdown?.under_lockdown ?? 'allow',
@@ -248,6 +269,7 @@ function complete(content: BrokerConfigFile, file: string): BrokerConfig {
       components: content.events?.components ?? false,
     },
     journal: journalSettings(content.journal, path),
+    ...(content.console === undefined ? {} : { console: consoleSettings(content.console, path) }),
     logLevel: content.log?.level ?? 'info',
     switches: new Map(
       Object.entries(content.switches).map(([name, settings]) => [
@@ -266,10 +288,11 @@ function withAbsolutePaths(
   issuer: BrokerConfigFile['issuers'][number],
   path: (relative: string) => string,
 ): BrokerConfigFile['issuers'][number] {
-  const { jwks_file: keys, directory } = issuer;
+  const { jwks_file: keys, jwks_ca_file: authorities, directory } = issuer;
   return {
     ...issuer,
     ...(keys === undefined ? {} : { jwks_file: path(keys) }),
+    ...(authorities === undefined ? {} : { jwks_ca_file: path(authorities) }),
     ...(directory === undefined ? {} : { directory: path(directory) }),
   };
 }
@@ -279,7 +302,7 @@ function backendWithAbsolutePaths(
   path: (relative: string) => string,
 ): SwitchSettings['backend'] {
   if (backend.kind === 'emulator') return { ...backend, topology: path(backend.topology) };
-  if (backend.kind === 'mctp-tcp') return backend;
+  if (backend.kind !== 'qtest') return backend;
   return 'socket' in backend.qtest
     ? { ...backend, qtest: { ...backend.qtest, socket: path(backend.qtest.socket) } }
     : backend;

@@ -1,7 +1,15 @@
-import Type, { type Static } from 'typebox';
-import { QtestOptions } from '../../backend/mailbox/index.ts';
-import { MctpTcpOptions } from '../../backend/mctp-tcp/index.ts';
+// The options alone: a driver is loaded when a switch has it.
+import { ChardevOptions } from '../../backend/chardev/options.ts';
+import { QtestOptions } from '../../backend/mailbox/qtest/options.ts';
+import { SysfsOptions } from '../../backend/mailbox/sysfs/options.ts';
+import { VfioOptions } from '../../backend/mailbox/vfio/options.ts';
+import { MctpTcpOptions } from '../../backend/mctp-tcp/options.ts';
+import { type Static, Type } from '../../schema/index.ts';
 import { IssuerConfig } from '../auth/index.ts';
+import { AuthenticationSchema } from './authentication-schema.ts';
+import { ConsoleSchema } from './console-schema.ts';
+import { EdgeSchema } from './edge-schema.ts';
+import { HttpSchema } from './http-schema.ts';
 import { JournalSchema } from './journal-schema.ts';
 import { ListenersSchema } from './listener-schema.ts';
 
@@ -33,9 +41,24 @@ const MctpTcpBackend = Type.Object(
   { ...closed, description: 'A switch or emulator over MCTP/TCP, whose fabric manager the broker is' },
 );
 
+const VfioBackend = Type.Object(
+  { kind: Type.Literal('vfio'), ...VfioOptions.properties },
+  { ...closed, description: 'A Switch CCI of this host through VFIO: exclusive, and possible under kernel lockdown' },
+);
+
+const SysfsBackend = Type.Object(
+  { kind: Type.Literal('sysfs'), ...SysfsOptions.properties },
+  { ...closed, description: 'A Switch CCI of this host through its BAR file: no exclusion, not under kernel lockdown' },
+);
+
+const ChardevBackend = Type.Object(
+  { kind: Type.Literal('chardev'), ...ChardevOptions.properties },
+  { ...closed, description: 'A Switch CCI that a kernel driver of this host owns' },
+);
+
 const Switch = Type.Object(
   {
-    backend: Type.Union([EmulatorBackend, QtestBackend, MctpTcpBackend]),
+    backend: Type.Union([EmulatorBackend, QtestBackend, MctpTcpBackend, VfioBackend, SysfsBackend, ChardevBackend]),
     cci: Type.Optional(
       words(
         ['fm-interface', 'host-mailbox'],
@@ -104,14 +127,9 @@ export const BrokerConfigSchema = Type.Object(
     production: Type.Optional(
       Type.Boolean({ default: false, description: 'Refuses the development issuer and raw commands' }),
     ),
-    http: Type.Object(
-      {
-        host: Type.String({ minLength: 1, description: 'Address to listen on; without TLS only loopback is allowed' }),
-        port: Type.Integer({ minimum: 0, maximum: 65535, description: '0 picks a free port' }),
-      },
-      closed,
-    ),
+    http: HttpSchema,
     listeners: Type.Optional(ListenersSchema),
+    edge: Type.Optional(EdgeSchema),
     state_directory: Type.String({ minLength: 1, description: 'Journal, taint and the development issuer live here' }),
     fabric: Type.String({ minLength: 1, description: 'Tenants and what each owns' }),
     policy: Type.Object(
@@ -155,6 +173,7 @@ export const BrokerConfigSchema = Type.Object(
       closed,
     ),
     issuers: Type.Array(IssuerConfig, { minItems: 1, maxItems: 32 }),
+    authentication: Type.Optional(AuthenticationSchema),
     lockdown: Type.Optional(
       Type.Object(
         {
@@ -246,7 +265,7 @@ export const BrokerConfigSchema = Type.Object(
           },
           closed,
         ),
-        { description: 'What differs for single tenants of the fabric file' },
+        { ...closed, description: 'What differs for single tenants of the fabric file' },
       ),
     ),
     events: Type.Optional(
@@ -271,13 +290,14 @@ export const BrokerConfigSchema = Type.Object(
       ),
     ),
     journal: Type.Optional(JournalSchema),
+    console: Type.Optional(ConsoleSchema),
     log: Type.Optional(
       Type.Object(
         { level: Type.Optional(words(['debug', 'info', 'warn', 'error', 'silent'], 'Operational log', 'info')) },
         closed,
       ),
     ),
-    switches: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' }), Switch, { minProperties: 1 }),
+    switches: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' }), Switch, { ...closed, minProperties: 1 }),
   },
   closed,
 );

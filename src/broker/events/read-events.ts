@@ -1,7 +1,7 @@
 import { err, ok, RC, type Result } from '../../cci/index.ts';
 import { errnoTable, type Principal, type ResourcePath } from '../../policy/index.ts';
 import type { Credential, EventPage, EventQuery } from '../core-api.ts';
-import { authenticate } from '../pipeline/authenticate.ts';
+import { authenticateAgain } from '../pipeline/authenticate.ts';
 import type { Refusal, Request, Services } from '../pipeline/context.ts';
 import { seenSwitch } from '../pipeline/seen-switch.ts';
 
@@ -32,7 +32,7 @@ export async function readEvents(
   if (!runtime.events.hasRoom(principal.tenant)) return err(tooMany);
   const left = principal.expiresAtMs - services.nowMs();
   await runtime.events.wait(principal.tenant, Math.max(0, Math.min(waitMs, left)));
-  const again = await authenticate(services, credential, request);
+  const again = await authenticateAgain(services, credential, request);
   if (!again.ok) return again;
   // From where it stood before the wait: `now` would have moved on.
   return pageIn(look(services, again.value, switchName, page.next, limit));

@@ -26,11 +26,13 @@ export {
   signerOf,
 } from './key.ts';
 export { PreparedMembers } from './line.ts';
+export { readLines } from './line-reader.ts';
 export type { JournalLock } from './lock.ts';
 export { type JournalOptions, openJournal, systemJournalClock } from './open.ts';
 export type { OpenIntent } from './open-intents.ts';
 export { type ReadOptions, type RecordFilter, readJournal, showRequest } from './read.ts';
 export { journalRecordSchema } from './record-json-schema.ts';
+export { linkOf, type RecordingProblem, type RecordingProblemKind, type RecordingVerdict } from './recording-check.ts';
 export * from './records.ts';
 export type { AuthenticRange, GoodCheckpoint, SignatureProblem, SignatureProblemKind } from './signature-check.ts';
 export { type JournalVerdict, type Problem, type ProblemKind, type VerifyOptions, verifyJournal } from './verify.ts';

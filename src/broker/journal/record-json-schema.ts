@@ -1,4 +1,4 @@
-import Type, { type TProperties } from 'typebox';
+import { type TProperties, Type } from '../../schema/index.ts';
 import { recordBodySchemas } from './record-schema.ts';
 
 const digest = (description: string) => Type.String({ pattern: '^[0-9a-f]{64}$', description });

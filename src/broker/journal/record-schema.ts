@@ -1,4 +1,4 @@
-import Type, { type Static, type TProperties, type TSchema } from 'typebox';
+import { type Static, type TProperties, type TSchema, Type } from '../../schema/index.ts';
 import type { LockdownLevel, Profile, TaintLetter, UnderLockdown } from '../../taint/index.ts';
 
 /**
@@ -47,6 +47,16 @@ const caller = {
   principal: maybe(text('`user:ISSUER#SUB`')),
   tenant: maybe(text()),
   tokenId: maybe(text()),
+  tokenKey: maybe(text('RFC 7638 thumbprint of the key that signed the token')),
+  bound: maybe(
+    closed(
+      {
+        dpop: maybe(text("Thumbprint of the holder's key, of which he showed a proof (RFC 9449)")),
+        certificate: maybe(text("SHA-256 of the holder's certificate, base64url, which the connection was made with")),
+      },
+      'What the token is bound to; absent for a bearer token',
+    ),
+  ),
   groups: maybe(
     list(Type.String(), 'Typed names of the groups that the token named: with the principal, what roles come from'),
   ),
@@ -208,6 +218,20 @@ export const recordBodySchemas = {
     },
     'A credential was refused. Accepted ones are seen on the records of their commands',
   ),
+  revocation: closed(
+    {
+      requestId: maybe(text()),
+      by: text(),
+      change: words(['revoked', 'lifted']),
+      id: text('Of the revocation'),
+      what: words(['token', 'subject', 'tenant', 'key']),
+      name: text('`jti:ISSUER#JTI`, `user:ISSUER#SUB`, a tenant, a thumbprint or `kid:ISSUER#KID`'),
+      reason: text(),
+      expiresAt: maybe(text('When it ends by itself')),
+      details,
+    },
+    'Tokens were taken back before their time, or given back; in force before this record',
+  ),
   recovery: closed(
     {
       reason: text(),
@@ -226,8 +250,45 @@ export const recordBodySchemas = {
     'The broker stops in order; the last record of such a run but its checkpoint',
   ),
   console: closed(
-    { ...caller, change: words(['opened', 'input', 'output', 'closed']), details },
-    'A console session was opened or closed, or a line of it',
+    {
+      ...caller,
+      change: words([
+        'requested',
+        'approved',
+        'denied',
+        'expired',
+        'opened',
+        'watched',
+        'unwatched',
+        'paused',
+        'continued',
+        'detached',
+        'resumed',
+        'killed',
+        'input',
+        'output',
+        'recording',
+        'closed',
+      ]),
+      session: maybe(text('Id of the console session')),
+      request: maybe(text('Id of the request that it was opened by')),
+      program: maybe(text('Its name in the configuration')),
+      recording: maybe(
+        closed(
+          {
+            file: text('Name of the file in the directory of recordings'),
+            link: count('From 0, without gaps, for each file'),
+            bytes: count('Bytes of the file, from its beginning, that the digest covers'),
+            digest: digest('SHA-256 of these bytes as they stand in the file'),
+            elapsedMs: count('Milliseconds of the recording that they hold'),
+            final: maybe(Type.Literal(true, { description: 'The file is complete' })),
+          },
+          'Up to where the recording is as it was written; for the change `recording`',
+        ),
+      ),
+      details,
+    },
+    'A console was asked for, opened or closed, or something happened in it',
   ),
   topology: closed(
     { switch: text(), requestId: maybe(text()), change: text(), by: maybe(text()), details },
@@ -285,5 +346,23 @@ export const recordBodySchemas = {
       last: count('Sequence of the last one; some between them may have arrived'),
     },
     'A sink has lost records, and takes them again. Written by the journal itself',
+  ),
+  edge: closed(
+    {
+      change: words(['started', 'ended']),
+      pid: count(),
+      reason: maybe(
+        words(
+          ['asked', 'exit', 'signal', 'forbidden-call', 'violation', 'stalled', 'no-start'],
+          'forbidden-call: the filter of system calls ended it; violation, stalled: the core did, for what it sent, or for giving no sign of life',
+        ),
+      ),
+      violation: maybe(text('What it sent: a code of docs/threat-model.md')),
+      exitCode: maybe(count()),
+      signal: maybe(text()),
+      underWay: maybe(count('Requests that were under way: those that were sent go on, and nobody hears of them')),
+      details,
+    },
+    'A process that holds the listening sockets was started or has ended, where that is a process of its own',
   ),
 } as const;

@@ -1,4 +1,4 @@
-import type { Static } from 'typebox';
+import type { Static } from '../../schema/index.ts';
 import {
   type AnswerFieldsSchema,
   type CallerFieldsSchema,
@@ -49,6 +49,7 @@ export type TopologyRecord = RecordBodies['topology'];
 export type SwitchEventRecord = RecordBodies['event'];
 export type CheckpointRecord = RecordBodies['checkpoint'];
 export type SinkRecord = RecordBodies['sink'];
+export type EdgeRecord = RecordBodies['edge'];
 
 /** What the journal adds to a body. No body may use these names. */
 export interface RecordFrame {

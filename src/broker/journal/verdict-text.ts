@@ -2,14 +2,16 @@ import type { JournalVerdict } from './verify.ts';
 
 /** One sentence for people about what of a journal is still trustworthy. */
 export function summaryOf(verdict: Omit<JournalVerdict, 'summary'>): string {
-  const { records, problemCount, torn } = verdict;
+  const { records, torn, recordings } = verdict;
+  // What is wrong with a recording says nothing about records.
+  const problemCount = verdict.problemCount - (recordings?.problemCount ?? 0);
   const end = torn === undefined ? '' : '; the last line is incomplete and no record';
   if (records === 0 && problemCount === 0) {
     return torn === undefined ? 'the journal is empty' : 'no whole record; an incomplete one';
   }
   const count = `${problemCount} ${problemCount === 1 ? 'problem' : 'problems'} in ${records} records`;
   const what = problemCount === 0 ? `${records} records, one unbroken chain` : `${count}: ${goodPart(verdict)}`;
-  return `${what}${end}`;
+  return `${what}${end}${recorded(recordings)}`;
 }
 
 /** Ranges that are spelled out. */
@@ -25,4 +27,14 @@ function goodPart({ trusted, signed }: Omit<JournalVerdict, 'summary'>): string 
   if (trusted === undefined) return 'nothing in it can be relied on';
   const { file, line, sequence } = trusted;
   return `up to sequence ${sequence} (${file}:${line}) it is unbroken, what follows can't be relied on`;
+}
+
+function recorded(recordings: JournalVerdict['recordings']): string {
+  if (recordings === undefined) return '';
+  const { files, problemCount } = recordings;
+  if (problemCount > 0) {
+    return `; ${problemCount} ${problemCount === 1 ? 'problem' : 'problems'} with recordings of consoles`;
+  }
+  if (files.length === 0) return '';
+  return `; ${files.length} ${files.length === 1 ? 'recording' : 'recordings'} of consoles as written`;
 }

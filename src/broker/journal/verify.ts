@@ -1,10 +1,19 @@
-import { ChainCheck, type ChainProblem, type ChainProblemKind, type TrustedPart } from './chain-check.ts';
+import { ChainCheck, type ChainProblem, type ChainProblemKind, type Place, type TrustedPart } from './chain-check.ts';
+import { asJournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFileSystem } from './file-system.ts';
 import { type CheckpointKey, checkpointKey } from './key.ts';
 import { parseLine } from './line.ts';
 import { readLines } from './line-reader.ts';
 import { type OpenIntent, OpenIntents } from './open-intents.ts';
 import { openForReading } from './read.ts';
+import {
+  linkOf,
+  RecordingCheck,
+  type RecordingProblem,
+  type RecordingProblemKind,
+  type RecordingVerdict,
+} from './recording-check.ts';
+import type { JournalRecord } from './records.ts';
 import type { SegmentRef } from './segment-names.ts';
 import { segmentsOf } from './segments-of.ts';
 import {
@@ -18,15 +27,16 @@ import { summaryOf } from './verdict-text.ts';
 import { WitnessCheck, type WitnessVerdict } from './witness-check.ts';
 
 /**
- * Chain and signature problems, and
+ * Chain, signature and recording problems, and
  * - `truncated`: a witness saw the journal reach further, or with another record there
  * - `unwitnessed`: a witness has no checkpoint that counts
  */
-export type ProblemKind = ChainProblemKind | SignatureProblemKind | 'truncated' | 'unwitnessed';
+export type ProblemKind = ChainProblemKind | SignatureProblemKind | RecordingProblemKind | 'truncated' | 'unwitnessed';
 
 export type Problem =
   | ChainProblem
   | SignatureProblem
+  | RecordingProblem
   | (Omit<ChainProblem, 'kind'> & { readonly kind: 'truncated' | 'unwitnessed' });
 
 export interface SegmentSummary {
@@ -70,6 +80,15 @@ export interface JournalVerdict {
   };
   /** With witnesses: the newest checkpoint of each, and whether the journal has it. */
   readonly witnesses: readonly WitnessVerdict[];
+  /** With a directory of recordings: what the journal says about each that it names. */
+  readonly recordings?: {
+    readonly directory: string;
+    readonly files: readonly RecordingVerdict[];
+    /** How many of the problems are about recordings. */
+    readonly problemCount: number;
+  };
+  /** Recordings that the journal names and that were not looked at, for want of a directory; absent when there are none. */
+  readonly unseenRecordings?: number;
   /** Intents without an outcome: in flight now, or cut off by a crash that no start has settled yet. */
   readonly openIntents: readonly OpenIntent[];
   /** One sentence for people about what is still trustworthy. */
@@ -81,6 +100,8 @@ export interface VerifyOptions {
   readonly keys?: readonly string[];
   /** Files with checkpoints that were kept elsewhere. */
   readonly witnesses?: readonly string[];
+  /** Directory of the recordings of consoles that the journal names. Without one they are not looked at. */
+  readonly recordings?: string;
   /** Problems that are listed. Default 100; all are counted. */
   readonly problemLimit?: number;
   readonly fileSystem?: JournalFileSystem;
@@ -88,8 +109,9 @@ export interface VerifyOptions {
 
 /**
  * Reads a whole journal, a directory or one segment, and finds changed, removed, inserted, reordered and duplicated
- * records, forged and foreign checkpoints, swapped segments, and against a witness what was cut off its end. Works on a
- * copy, beside a running broker, and with memory that does not grow with the journal.
+ * records, forged and foreign checkpoints, swapped segments, and against a witness what was cut off its end. Recordings
+ * of consoles that it names are held against it, encrypted or not. Works on a copy, beside a running broker, and with
+ * memory that does not grow with the journal.
  * @throws JournalError `io`; `invalid` for a key that is none
  */
 export async function verifyJournal(path: string, options: VerifyOptions = {}): Promise<JournalVerdict> {
@@ -97,15 +119,20 @@ export async function verifyJournal(path: string, options: VerifyOptions = {}): 
   const keys = (options.keys ?? []).map(checkpointKey);
   const witnesses = await WitnessCheck.read(options.witnesses ?? [], keys);
   const segments = await segmentsOf(path, fileSystem);
-  const walk = new Walk(segments, keys, witnesses, problemLimit);
+  const recordings = options.recordings;
+  const check = recordings === undefined ? undefined : new RecordingCheck(recordings, fileSystem, problemLimit);
+  const walk = new Walk(segments, keys, witnesses, check, problemLimit);
   for (const segment of segments) await walk.segment(segment, fileSystem);
-  return walk.verdict();
+  return walk.verdict(recordings ?? '');
 }
 
 class Walk {
   readonly #chain: ChainCheck;
   readonly #signatures: SignatureCheck | undefined;
   readonly #witnesses: WitnessCheck;
+  readonly #recordings: RecordingCheck | undefined;
+  readonly #unseen = new Set<string>();
+  readonly #isWhole: boolean;
   readonly #limit: number;
   readonly #intents = new OpenIntents();
   readonly #segments: SegmentSummary[] = [];
@@ -115,9 +142,17 @@ class Walk {
   #torn: JournalVerdict['torn'];
   #end = { file: '', line: 1, offset: 0, ordinal: 1 };
 
-  constructor(segments: readonly SegmentRef[], keys: readonly CheckpointKey[], witnesses: WitnessCheck, limit: number) {
+  constructor(
+    segments: readonly SegmentRef[],
+    keys: readonly CheckpointKey[],
+    witnesses: WitnessCheck,
+    recordings: RecordingCheck | undefined,
+    limit: number,
+  ) {
     // Only the first segment begins a journal; what stands before another one was taken away, by whom ever.
-    this.#chain = new ChainCheck(limit, segments[0]?.number === 1);
+    this.#isWhole = segments[0]?.number === 1;
+    this.#chain = new ChainCheck(limit, this.#isWhole);
+    this.#recordings = recordings;
     this.#signatures = keys.length === 0 ? undefined : new SignatureCheck(keys, limit);
     this.#witnesses = witnesses;
     this.#limit = limit;
@@ -151,7 +186,10 @@ class Walk {
           last = record.seq;
           this.#first ??= { sequence: record.seq, at: record.at };
           this.#last = { sequence: record.seq, at: record.at, hash: record.hash };
-          if (parsed.intact) this.#witnesses.take(record);
+          if (parsed.intact) {
+            this.#witnesses.take(record);
+            await this.#recording(place, record);
+          }
           this.#intents.note(record);
         }
       }
@@ -166,6 +204,18 @@ class Walk {
     });
   }
 
+  async #recording(place: Place, record: JournalRecord): Promise<void> {
+    if (record.kind !== 'console' && record.kind !== 'start') return;
+    const link = linkOf(record);
+    if (this.#recordings === undefined) {
+      if (link !== undefined) this.#unseen.add(link.file);
+      return;
+    }
+    await this.#recordings.take(place, record).catch((error: unknown): never => {
+      throw asJournalError(error, `recording \`${link?.file}\` can't be read`);
+    });
+  }
+
   #unended(torn: NonNullable<JournalVerdict['torn']>): void {
     this.#records += 1;
     const parsed = { ok: false, why: 'it has no end' } as const;
@@ -175,15 +225,17 @@ class Walk {
     this.#torn = undefined;
   }
 
-  verdict(): JournalVerdict {
+  async verdict(directory: string): Promise<JournalVerdict> {
+    await this.#recordings?.finish(this.#end, this.#isWhole);
+    const recorded = await this.#recordings?.result();
     const { problems: broken, count, trusted } = this.#chain.result();
     const signed = this.#signatures?.result();
     const seen = this.#witnesses.result(this.#last?.sequence ?? 0);
     const lacking = seen.lacking.map((problem) => ({ ...this.#end, ...problem }));
-    const problems = [...broken, ...(signed?.problems ?? []), ...lacking]
+    const problems = [...broken, ...(signed?.problems ?? []), ...(recorded?.problems ?? []), ...lacking]
       .sort((left, right) => left.ordinal - right.ordinal)
       .slice(0, this.#limit);
-    const problemCount = count + (signed?.count ?? 0) + lacking.length;
+    const problemCount = count + (signed?.count ?? 0) + (recorded?.count ?? 0) + lacking.length;
     const torn = this.#torn;
     const verdict = {
       intact: problemCount === 0 && torn === undefined,
@@ -206,6 +258,10 @@ class Walk {
             },
           }),
       witnesses: seen.verdicts,
+      ...(recorded === undefined
+        ? {}
+        : { recordings: { directory, files: recorded.recordings, problemCount: recorded.count } }),
+      ...(this.#unseen.size === 0 ? {} : { unseenRecordings: this.#unseen.size }),
       openIntents: this.#intents.list(),
     };
     return { ...verdict, summary: summaryOf(verdict) };

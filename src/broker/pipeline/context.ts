@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import type { CommandTable, Value } from '../../cci/index.ts';
 import type { Decision, Principal, Submission } from '../../policy/index.ts';
 import type { PostureRegister } from '../../taint/index.ts';
-import type { Authenticator, Revocations } from '../auth/index.ts';
+import type { Authenticator, RevocationList, Revocations } from '../auth/index.ts';
 import type { JournalSettings } from '../config/index.ts';
-import type { DisclosedReason, ProblemCode } from '../core-api.ts';
+import type { DisclosedReason, Problem, ProblemCode } from '../core-api.ts';
 import type { Crosscheck } from '../crosscheck.ts';
 import type { Device } from '../device.ts';
 import type { SwitchEvents } from '../events/index.ts';
@@ -18,6 +18,7 @@ import type { Cancellation, Scheduler } from '../schedule/index.ts';
 import type { TagOwners } from '../tag-owners.ts';
 import type { SwitchTopology } from '../topology.ts';
 import type { WatchedFabric } from '../topology-open.ts';
+import type { RefusedTokens } from './refused-tokens.ts';
 import type { Repeat } from './repeats.ts';
 
 /** One switch as the broker serves it. */
@@ -41,6 +42,10 @@ export interface SwitchRuntime {
 export interface Services {
   readonly authenticator: Authenticator;
   readonly revocations: Revocations;
+  /** Those that outlive the process; absent where nothing can be revoked at run time. */
+  readonly revocationList?: RevocationList;
+  /** Counts refused tokens beyond those that are recorded one by one. */
+  readonly refusedTokens?: RefusedTokens;
   readonly policy: PolicyHolder;
   /** Absent where the configuration switches it off. */
   readonly crosscheck?: Crosscheck;
@@ -69,6 +74,7 @@ export interface Refusal {
   readonly reasons?: readonly DisclosedReason[];
   readonly field?: string;
   readonly retryAfterMs?: number;
+  readonly dpop?: Problem['dpop'];
   /**
    * Which limit of quota or queue was reached. Refusals of this kind are many where there is one: beyond a few a second
    * they are counted in the journal, not recorded one by one.

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { ok, RC } from '../../cci/index.ts';
 import { type Decision, errnoTable, type Principal } from '../../policy/index.ts';
+import { commandWish } from '../auth/index.ts';
 import type {
   CommandAnswer,
   CommandRequest,
@@ -28,11 +29,20 @@ import { type Ended, recordOutcome, recordRefusal } from './record.ts';
 import { decodedAgain, Repeats } from './repeats.ts';
 import { replyTo } from './reply.ts';
 import { seenSwitch } from './seen-switch.ts';
+import { switchFree } from './switch-free.ts';
+import { validity } from './validity.ts';
 import { virtualReply } from './virtual.ts';
 
-export { authenticate } from './authenticate.ts';
+export { authenticate, authenticateStream } from './authenticate.ts';
 export type { Refusal, Request, Services, SwitchRuntime } from './context.ts';
 export { seenSwitch, seenSwitches } from './seen-switch.ts';
+export { validity } from './validity.ts';
+
+/** Whose request it is, and whether he may still make it. */
+interface Caller {
+  readonly principal: Principal;
+  readonly stillValid: () => Promise<boolean>;
+}
 
 /**
  * The pipeline: authenticate, admit, decode, classify and resolve and decide, schedule, record intent, forward, verify,
@@ -85,7 +95,10 @@ export class Pipeline {
     command: CommandRequest,
   ): Promise<CoreResult<CommandAnswer>> {
     try {
-      const principal = await authenticate(this.services, credential, request);
+      // What is revoked while the token is looked at, or while the command is decided, counts when its turn comes.
+      const { version } = this.services.revocations;
+      const purpose = () => commandWish('commands', switchName, command);
+      const principal = await authenticate(this.services, credential, request, purpose);
       if (!principal.ok) return this.refused(request, principal.error);
       const admitted = admit(this.services.quotas, principal.value.tenant, command);
       if (!admitted.ok) return await this.refusedTo(request, principal.value, admitted.error);
@@ -93,7 +106,9 @@ export class Pipeline {
         const turn = await enter(this.services, principal.value, request);
         if (!turn.ok) return await this.refusedTo(request, principal.value, turn.error);
         try {
-          return await this.run(request, credential, principal.value, switchName, command, turn.value);
+          const stillValid = validity(this.services, credential, principal.value, version);
+          const caller = { principal: principal.value, stillValid };
+          return await this.run(request, caller, switchName, command, turn.value);
         } finally {
           turn.value.end();
         }
@@ -114,7 +129,9 @@ export class Pipeline {
     const { services } = this;
     const request: Request = { id: randomUUID(), source: credential.source, startedMs: services.nowMs() };
     try {
-      const principal = await authenticate(services, credential, request);
+      const { version } = services.revocations;
+      const purpose = () => commandWish('decisions', switchName, command);
+      const principal = await authenticate(services, credential, request, purpose);
       if (!principal.ok) return this.refused(request, principal.error);
       const admitted = admit(services.quotas, principal.value.tenant, command);
       if (!admitted.ok) return this.refused(request, admitted.error);
@@ -123,6 +140,8 @@ export class Pipeline {
         if (!turn.ok) return this.refused(request, turn.error);
         const runtime = seenSwitch(services, principal.value, switchName);
         if (runtime === undefined) return this.refused(request, foreign);
+        const inUse = await switchFree(request, validity(services, credential, principal.value, version), runtime);
+        if (inUse !== undefined) return this.refused(request, inUse);
         const decoded = decode(switchName, command, services.policy.current.commands);
         if (!decoded.ok) return this.refused(request, decoded.error);
         const { decision, refusal } = await consider(services, runtime, principal.value, decoded.value);
@@ -138,8 +157,7 @@ export class Pipeline {
 
   private async run(
     request: Request,
-    credential: Credential,
-    principal: Principal,
+    { principal, stillValid }: Caller,
     switchName: string,
     command: CommandRequest,
     turn: Turn,
@@ -149,6 +167,8 @@ export class Pipeline {
     // A switch that is not there looks like one that is somebody else's.
     if (runtime === undefined) return this.refusedTo(request, principal, foreign);
     began(request, runtime);
+    const inUse = await switchFree(request, stillValid, runtime);
+    if (inUse !== undefined) return this.refusedTo(request, principal, inUse);
     const known = this.repeats.find(services, runtime, principal, command);
     const decoded =
       known === undefined
@@ -169,7 +189,6 @@ export class Pipeline {
       return this.refusedTo(request, principal, pass.error.refusal, seen);
     }
     try {
-      const stillValid = validity(services, credential, principal);
       const repeat = known ?? this.repeats.remember(services, runtime, principal, command, decided.value);
       const answer = await this.carryOut(request, { ...decided.value, stillValid, repeat }, turn);
       if (answer.ok) pass.value.received(answer.value.payload.length);
@@ -391,18 +410,9 @@ function whatFailed(decision: Decision, failure: DeviceFailure): string {
     const advice = needsIntent(decision) ? 'look before you repeat it' : 'it changes nothing';
     return `the switch did not answer: whether the command was executed is unknown (${advice})`;
   }
-  if (failure.errno === 'EAGAIN') return `the command was not sent: ${failure.text}`;
+  if (failure.errno === 'EAGAIN' || failure.errno === 'EBUSY') return `the command was not sent: ${failure.text}`;
   // What the carrier says is for operators; that it is in quarantine is for everybody who waits for it.
   return `the command was not sent: ${failure.quarantined === true ? failure.text : 'the switch is not available'}`;
-}
-
-/** A token that was good stays so until it expires or something is revoked; only then it is looked at again. */
-function validity(services: Services, credential: Credential, principal: Principal): () => Promise<boolean> {
-  const { version } = services.revocations;
-  return async () => {
-    if (principal.expiresAtMs <= services.nowMs()) return false;
-    return services.revocations.version === version || (await services.authenticator.authenticate(credential.token)).ok;
-  };
 }
 
 const handleInUse: Refusal = {
@@ -418,7 +428,7 @@ const unrecorded: Refusal = {
 };
 
 export function problemOf(request: { readonly id: string }, refusal: Refusal): Problem {
-  const { code, detail, returnCode, reasons, field, retryAfterMs } = refusal;
+  const { code, detail, returnCode, reasons, field, retryAfterMs, dpop } = refusal;
   return {
     code,
     detail,
@@ -427,5 +437,6 @@ export function problemOf(request: { readonly id: string }, refusal: Refusal): P
     ...(reasons === undefined ? {} : { reasons }),
     ...(field === undefined ? {} : { field }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(dpop === undefined ? {} : { dpop }),
   };
 }

@@ -177,7 +177,7 @@ export async function recordRefusal(
   await appendInTime(services, body, WAITING_REFUSALS);
 }
 
-function who(request: Request, principal: Principal, runtime: SwitchRuntime | undefined): CallerFields {
+export function who(request: Request, principal: Principal, runtime: SwitchRuntime | undefined): CallerFields {
   return { ...which(request, runtime), ...whose(principal) };
 }
 
@@ -186,10 +186,19 @@ function which(request: Request, runtime: SwitchRuntime | undefined): CallerFiel
   return runtime === undefined ? { requestId, source } : { requestId, source, switch: runtime.name };
 }
 
-function whose({ name, names, tenant, tokenId, scopes }: Principal): Omit<CallerFields, 'requestId'> {
+function whose(principal: Principal): Omit<CallerFields, 'requestId'> {
+  const { name, names, tenant, tokenId, scopes, keyThumbprint, bound } = principal;
   const everybody = tenantGroup(tenant);
   const groups = names.filter((one) => one !== name && one !== everybody);
-  return { principal: name, tenant, tokenId, groups, scopes };
+  return {
+    principal: name,
+    tenant,
+    tokenId,
+    ...(keyThumbprint === undefined ? {} : { tokenKey: keyThumbprint }),
+    ...(bound === undefined ? {} : { bound }),
+    groups,
+    scopes,
+  };
 }
 
 function what(services: Services, request: Request, runtime: SwitchRuntime, decoded: Decoded, decision: Decision) {

@@ -3,4 +3,4 @@ export { createEntrance, laneOf } from './entrance.ts';
 export type { Lane } from './flow.ts';
 export { covers, everything, type Footprint } from './footprint.ts';
 export { Scheduler } from './scheduler.ts';
-export type { NoTurn, SchedulerOptions, Turn, TurnRequest, Unserved } from './turn.ts';
+export { type NoTurn, type SchedulerOptions, type Turn, type TurnRequest, type Unserved, unserved } from './turn.ts';

@@ -117,6 +117,11 @@ export class Scheduler {
     return now - this.#sliceBegan >= this.#sliceMs;
   }
 
+  /** There may be more slots than before. */
+  slotsChanged(): void {
+    this.#next(this.#clock());
+  }
+
   /** Refuses what waits and whatever is asked from now on. Turns that are under way go on. */
   close(): void {
     this.#closed = true;
@@ -187,7 +192,8 @@ export class Scheduler {
     for (const other of Object.values(this.#lanes)) {
       if (other !== lane) turns += Math.min(other.length, ((inLane + 1) * other.weight) / lane.weight);
     }
-    return (turns * meanMs) / this.#options.slots();
+    // Without a slot nobody can say when there will be one again.
+    return (turns * meanMs) / Math.max(1, this.#options.slots());
   }
 
   #wait(ticket: Ticket, now: number): Promise<Turn | Unserved> {

@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
-import {
-  type Finding,
-  formatFinding,
-  formatLoadError,
-  type LoadError,
-  loadFabric,
-  readPolicy,
-  review,
-} from '../../policy/index.ts';
+import { formatLoadError, type LoadError, loadFabric, readPolicy } from '../../policy/index.ts';
+import { type Finding, formatFinding, review } from '../../policy/tools.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';
 import { safe, safeJson } from '../safe-text.ts';

@@ -1,16 +1,14 @@
 import { DEVELOPMENT_ISSUER } from '../../broker/auth/index.ts';
 import { fromHex } from '../../cci/index.ts';
 import type { CommandBody } from '../../client/index.ts';
+import { type Binding, type DecisionInput, type DeviceKind, type TokenScope, tokenScopes } from '../../policy/index.ts';
 import {
   type AskedCommand,
   type AssumedState,
   askedSubmission,
   assumedPosture,
   assumedPrincipal,
-  type Binding,
   commandScopes,
-  type DecisionInput,
-  type DeviceKind,
   type Explanation,
   explain,
   fabricTopology,
@@ -18,9 +16,7 @@ import {
   parseBinding,
   parseSlot,
   parseTaint,
-  type TokenScope,
-  tokenScopes,
-} from '../../policy/index.ts';
+} from '../../policy/tools.ts';
 import { parseCommand } from '../command-line.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';

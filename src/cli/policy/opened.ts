@@ -1,13 +1,7 @@
 import { resolve } from 'node:path';
 import type { BrokerConfig } from '../../broker/config/index.ts';
-import {
-  type Fabric,
-  formatLoadError,
-  type LoadError,
-  loadFabric,
-  type OpenPolicy,
-  openPolicy,
-} from '../../policy/index.ts';
+import { type Fabric, formatLoadError, type LoadError, loadFabric } from '../../policy/index.ts';
+import { type OpenPolicy, openPolicy } from '../../policy/tools.ts';
 import { type ConfigFlags, readConfig } from '../settings.ts';
 import { LocalError } from '../usage-error.ts';
 

@@ -7,7 +7,7 @@ import {
   runSuites,
   type Suite,
   type SuiteReport,
-} from '../../policy/index.ts';
+} from '../../policy/tools.ts';
 import { type FileProblem, formatProblem } from '../../yaml/index.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Io } from '../io.ts';

@@ -1,23 +1,46 @@
 import type { IncomingMessage } from 'node:http';
 import type { Credential } from '../../broker/core-api.ts';
+import { peerOf } from './peer.ts';
+import { proofUrlOf } from './proof-url.ts';
 
-const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+const AUTHORIZATION = /^(Bearer|DPoP) +([\x21-\x7e]+)$/i;
 
 /**
- * What the client showed: the bearer token of its one `Authorization` header, or nothing. The core decides what it is
- * worth. A token is never taken from the URL (URLs end up in logs) nor from a WebSocket subprotocol (proxies log those).
+ * What the client showed: the token of its one `Authorization` header, the one proof of its `DPoP` header with the request
+ * that it came with, the thumbprint of its certificate; or nothing. The core decides what it is worth. A token is never
+ * taken from the URL (URLs end up in logs) nor from a WebSocket subprotocol (proxies log those).
  */
 export function credentialOf(request: IncomingMessage): Credential {
-  const { remoteAddress, remotePort } = request.socket;
-  return { token: bearerToken(request), source: `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}` };
+  const { source, certificate } = peerOf(request);
+  const { authorization, dpop, isAmbiguous } = shownIn(request.rawHeaders);
+  const [, scheme, token] = isAmbiguous ? [] : (AUTHORIZATION.exec(authorization ?? '') ?? []);
+  return {
+    token: token ?? '',
+    source,
+    ...(scheme?.toLowerCase() === 'dpop' ? { scheme: 'dpop' } : {}),
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(dpop === undefined || isAmbiguous
+      ? {}
+      : { proof: { jwt: dpop, method: request.method ?? '', url: proofUrlOf(request) } }),
+  };
 }
 
-function bearerToken(request: IncomingMessage): string {
-  let seen = 0;
-  for (let i = 0; i < request.rawHeaders.length; i += 2) {
-    if (request.rawHeaders[i]?.toLowerCase() === 'authorization') seen += 1;
+/** Node keeps the first of several, or joins them; which one was meant is not ours to guess. */
+function shownIn(rawHeaders: readonly string[]) {
+  let authorization: string | undefined;
+  let dpop: string | undefined;
+  let isAmbiguous = false;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (name.length !== 13 && name.length !== 4) continue;
+    const lower = name.toLowerCase();
+    if (lower === 'authorization') {
+      isAmbiguous ||= authorization !== undefined;
+      authorization = rawHeaders[i + 1] ?? '';
+    } else if (lower === 'dpop') {
+      isAmbiguous ||= dpop !== undefined;
+      dpop = rawHeaders[i + 1] ?? '';
+    }
   }
-  // Node keeps the first of several; which one was meant is not ours to guess.
-  if (seen > 1) return '';
-  return BEARER.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  return { authorization, dpop, isAmbiguous };
 }

@@ -106,6 +106,9 @@ const REASONS: { readonly [status: number]: string } = {
   431: 'Request Header Fields Too Large',
 };
 
+/** How long a peer that is answered so may take to close. Nothing else looks at its connection any more. */
+const GOODBYE_MS = 1000;
+
 /** Answers bytes that are no HTTP request: they never become one that the framework sees. */
 export function answerClientError(error: { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || socket.destroyed) {
@@ -118,4 +121,6 @@ export function answerClientError(error: { readonly code?: string }, socket: Soc
     `HTTP/1.1 ${document.status} ${REASONS[document.status] ?? 'Bad Request'}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+  const late = setTimeout(() => socket.destroy(), GOODBYE_MS);
+  socket.once('close', () => clearTimeout(late));
 }

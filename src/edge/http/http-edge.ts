@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import swagger from '@fastify/swagger';
@@ -5,28 +6,52 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import websocket from '@fastify/websocket';
 import { fastify, type InjectOptions, type LightMyRequestResponse } from 'fastify';
 import type { CoreApi } from '../../broker/core-api.ts';
+import { TlsError, type TlsMaterial } from '../tls/index.ts';
+import type { ConsoleSocket } from './console-socket.ts';
 import { answerClientError, failureHandler } from './failures.ts';
+import { createHealthListener } from './health-listener.ts';
+import { IdleConnections } from './idle-connections.ts';
 import { InFlight } from './in-flight.ts';
 import { addJsonParser } from './json-body.ts';
 import { createEdgeMetrics, type EdgeMetrics } from './metrics.ts';
 import { commandSchemas } from './openapi-commands.ts';
 import { defaultHttpLimits, type HttpEdgeOptions, type HttpLimits } from './options.ts';
+import { peerOf } from './peer.ts';
 import { transportProblem } from './problems.ts';
+import { type OwnNames, rememberProofUrl } from './proof-url.ts';
 import { sendProblem } from './replies.ts';
 import { addCommandRoutes } from './routes-commands.ts';
+import { addConsoleRoutes, CONSOLE_ROUTE } from './routes-console.ts';
 import { addEventsRoute, EVENTS_ROUTE, endEventStreams } from './routes-events.ts';
 import type { EventStream } from './routes-events-stream.ts';
 import { addOperationsRoutes } from './routes-operations.ts';
+import { addRevocationRoutes } from './routes-revocations.ts';
 import { addStreamRoute, STREAM_ROUTE } from './routes-stream.ts';
 import { addTopologyRoutes } from './routes-topology.ts';
 import { addPostureRoutes, addViewRoutes } from './routes-views.ts';
 import { ProblemSchema } from './schemas.ts';
+import { plainNames, type SecurePart, securePart } from './secure-part.ts';
 import type { EdgeServer } from './server-type.ts';
 import type { StreamSession } from './stream-session.ts';
+import { requestValidators } from './validators.ts';
 
 export interface HttpEdge {
   /** Starts to listen. Port 0 takes a free one. */
-  listen(host: string, port: number): Promise<{ readonly host: string; readonly port: number; readonly url: string }>;
+  listen(
+    host: string,
+    port: number,
+  ): Promise<{
+    readonly host: string;
+    readonly port: number;
+    readonly url: string;
+    /** Where `/healthz` and `/readyz` are besides, if anywhere. */
+    readonly health?: { readonly host: string; readonly port: number };
+  }>;
+  /**
+   * Another certificate for connections from now on; those that are open go on.
+   * @throws TlsError where it cannot be used, or the edge has no TLS: the one in force stays
+   */
+  renewCertificate(material: TlsMaterial): void;
   /** One request without a socket, for tests. */
   inject(request: InjectOptions | string): Promise<LightMyRequestResponse>;
   /** Refuses what is new, waits for what is in flight (at most `shutdownMs`), then closes every connection. */
@@ -42,9 +67,12 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
   const metrics = createEdgeMetrics();
   const inFlight = new InFlight();
   const sessions = new Set<StreamSession>();
+  const consoleSockets = new Set<ConsoleSocket>();
   const eventStreams = new Set<EventStream>();
   const state = { draining: false };
-  const app = createServer(limits);
+  const secure = securePart(options, { limits, metrics });
+  const app = createServer(limits, secure);
+  const health = options.health === undefined ? undefined : createHealthListener(core, () => state.draining);
 
   app.addSchema(ProblemSchema);
   app.setSerializerCompiler(() => JSON.stringify);
@@ -52,6 +80,7 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, transportProblem('noRoute')));
   addJsonParser(app, limits.jsonDepth);
   const upgraded = trackUpgrades(app, limits);
+  const idle = new IdleConnections(app.server, limits.connections);
 
   app.register(swagger, {
     openapi: {
@@ -74,8 +103,8 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
   });
   // Hooks run in the order in which they are added, and ours ask whether the request is an upgrade.
   app.after(() => {
-    addAccounts(app, { inFlight, metrics, options });
-    addGates(app, state);
+    addAccounts(app, { inFlight, idle, metrics, options });
+    addGates(app, state, secure?.names ?? plainNames(options));
   });
   app.register(async (routes) => {
     const typed = routes.withTypeProvider<TypeBoxTypeProvider>();
@@ -83,9 +112,11 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
     addViewRoutes(typed, core);
     addPostureRoutes(typed, core);
     addTopologyRoutes(typed, core);
+    addRevocationRoutes(typed, core);
     addStreamRoute(typed, core, { limits, metrics, sessions });
+    addConsoleRoutes(typed, core, { limits, sockets: consoleSockets });
     addEventsRoute(typed, core, { limits, streams: eventStreams });
-    addOperationsRoutes(typed, core, { metrics, draining: () => state.draining });
+    addOperationsRoutes(typed, core, { metrics, more: options.moreMetrics, draining: () => state.draining });
   });
 
   return {
@@ -93,19 +124,31 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
       await app.listen({ host, port });
       const address = app.server.address() as AddressInfo;
       const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-      return { host: address.address, port: address.port, url: `http://${shown}:${address.port}` };
+      const url = `${secure === undefined ? 'http' : 'https'}://${shown}:${address.port}`;
+      const at = { host: address.address, port: address.port, url };
+      if (health === undefined || options.health === undefined) return at;
+      return { ...at, health: await health.listen(options.health.host, options.health.port) };
+    },
+    renewCertificate(material) {
+      if (secure === undefined) throw new TlsError('this listener has no TLS');
+      secure.renew(material);
     },
     inject: (request) => app.inject(request),
     async close() {
       const deadline = Date.now() + limits.shutdownMs;
       state.draining = true;
       for (const session of sessions) session.finish();
+      // The end of a console may have come together with the word to stop: it is passed on first.
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const socket of consoleSockets) socket.finish();
       endEventStreams(eventStreams);
+      secure?.finish();
       await inFlight.drained(deadline - Date.now());
       while (sessions.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
       for (const session of sessions) session.terminate();
       for (const socket of upgraded) socket.destroy();
-      await app.close();
+      secure?.close();
+      await Promise.all([app.close(), health?.close()]);
     },
   };
 }
@@ -116,7 +159,7 @@ function withCommands<D extends { readonly components?: { readonly schemas?: obj
   return { ...document, components: { ...document.components, schemas } };
 }
 
-function createServer(limits: HttpLimits): EdgeServer {
+function createServer(limits: HttpLimits, secure: SecurePart | undefined): EdgeServer {
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
@@ -128,6 +171,7 @@ function createServer(limits: HttpLimits): EdgeServer {
     routerOptions: { maxParamLength: 128, ignoreTrailingSlash: false, caseSensitive: true },
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, _request, reply) => void sendProblem(reply, transportProblem('badUrl')),
+    ...(secure === undefined ? {} : { serverFactory: (handler: RequestListener) => secure.server(handler) }),
     http: {
       maxHeaderSize: limits.headerBytes,
       headersTimeout: limits.headersTimeoutMs,
@@ -135,17 +179,7 @@ function createServer(limits: HttpLimits): EdgeServer {
       connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
       insecureHTTPParser: false,
     },
-    ajv: {
-      // Our own schemas are not held against the schema of schemas at every start: that takes as long as compiling them.
-      // Nothing is guessed, filled in or dropped: what does not fit is refused.
-      customOptions: {
-        validateSchema: false,
-        coerceTypes: false,
-        removeAdditional: false,
-        useDefaults: false,
-        allErrors: false,
-      },
-    },
+    schemaController: { compilersFactory: { buildValidator: () => requestValidators() as never } },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = limits.connections;
   app.server.maxHeadersCount = 64;
@@ -167,33 +201,48 @@ function trackUpgrades(app: EdgeServer, limits: HttpLimits): ReadonlySet<Duplex>
 }
 
 /** Refusals that need no body, in front of every route. */
-function addGates(app: EdgeServer, state: { readonly draining: boolean }): void {
+function addGates(app: EdgeServer, state: { readonly draining: boolean }, names: OwnNames): void {
   const whileDraining = new Set(['/healthz', '/readyz', '/metrics']);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    if (request.headers.dpop !== undefined) rememberProofUrl(request.raw, names);
     if (state.draining) {
-      reply.header('connection', 'close');
+      if (request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
       if (!whileDraining.has(request.routeOptions.url ?? '')) {
         return sendProblem(reply, transportProblem('shuttingDown'));
       }
     }
+    if (isCoded(request.headers['content-encoding'])) return sendProblem(reply, transportProblem('coded'));
     // A parameter that is ignored could be one that was meant to hold the command back.
     const { url } = request.routeOptions;
     if (request.url.includes('?') && url !== EVENTS_ROUTE) return sendProblem(reply, transportProblem('query'));
-    if (request.ws && url !== STREAM_ROUTE && url !== EVENTS_ROUTE) {
+    if (request.ws && url !== STREAM_ROUTE && url !== EVENTS_ROUTE && url !== CONSOLE_ROUTE) {
       return sendProblem(reply, transportProblem('noUpgradeHere'));
     }
   });
 }
 
+/** A body of which nobody knows how large it is before it is unpacked. */
+function isCoded(encoding: string | undefined): boolean {
+  return encoding !== undefined && encoding.toLowerCase() !== 'identity';
+}
+
 /** Counts requests, times them, and writes the access log. */
 function addAccounts(
   app: EdgeServer,
-  parts: { readonly inFlight: InFlight; readonly metrics: EdgeMetrics; readonly options: HttpEdgeOptions },
+  parts: {
+    readonly inFlight: InFlight;
+    readonly idle: IdleConnections;
+    readonly metrics: EdgeMetrics;
+    readonly options: HttpEdgeOptions;
+  },
 ): void {
   app.addHook('onRequest', async (request, reply) => {
+    parts.idle.touched(request.raw.socket);
     if (request.ws) return;
     parts.inFlight.begin();
+    // Known now; when the answer has left, the connection may be gone.
+    const source = parts.options.log?.isLevelEnabled('debug') === true ? peerOf(request.raw).address : undefined;
     // `close` comes after the answer as well as after a client that went away.
     reply.raw.once('close', () => {
       parts.inFlight.end();
@@ -201,9 +250,16 @@ function addAccounts(
       const ms = reply.elapsedTime;
       parts.metrics.request(request.method, route, reply.statusCode, ms / 1000);
       parts.options.log?.debug(
-        { method: request.method, route, status: reply.statusCode, ms: Math.round(ms), source: request.ip },
+        { method: request.method, route, status: reply.statusCode, ms: Math.round(ms), source },
         'request',
       );
     });
+  });
+  // Behind the body: who never finishes his own is no better than one who asks for nothing.
+  app.addHook('preHandler', (request, reply, done) => {
+    const rests = parts.idle.begin(request.raw.socket);
+    // A stream is never idle: its own pings end it.
+    if (!request.ws) reply.raw.once('close', rests);
+    done();
   });
 }

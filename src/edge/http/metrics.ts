@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { HandshakeRefusal } from '../tls/index.ts';
 
 /** Counters of the edge itself; the core has its own. */
 export interface EdgeMetrics {
@@ -9,6 +10,14 @@ export interface EdgeMetrics {
   streamClosed(): void;
   /** One message of a stream: `answered`, `refused`, or `dropped` with its connection. */
   streamMessage(result: 'answered' | 'refused' | 'dropped'): void;
+  /** A connection that was closed in its handshake, or right behind it. */
+  tlsRefused(reason: HandshakeRefusal): void;
+  /** When the certificate in force ends, milliseconds since 1970. */
+  certificate(notAfterMs: number): void;
+  http2Opened(): void;
+  http2Closed(): void;
+  /** An HTTP/2 connection or stream that the edge ended: why. */
+  http2Ended(reason: 'control-flood' | 'error' | 'slow-request' | 'streams-full'): void;
   text(): Promise<string>;
 }
 
@@ -36,6 +45,21 @@ export function createEdgeMetrics(): EdgeMetrics {
     labelNames: ['result'],
     registers,
   });
+  const refusedTls = new Counter({
+    name: 'cci_edge_tls_refusals_total',
+    help: 'Connections that were closed in their TLS handshake or right behind it',
+    labelNames: ['reason'],
+    registers,
+  });
+  const http2 = new Gauge({ name: 'cci_edge_http2_connections', help: 'HTTP/2 connections that are open', registers });
+  const endedHttp2 = new Counter({
+    name: 'cci_edge_http2_ended_total',
+    help: 'HTTP/2 connections and streams that the edge ended because of what they did',
+    labelNames: ['reason'],
+    registers,
+  });
+  /** Only where there is one: without TLS a zero would read as a certificate that has run out. */
+  let certificate: Gauge | undefined;
   return {
     contentType: registry.contentType,
     request(method, route, status, seconds) {
@@ -45,6 +69,18 @@ export function createEdgeMetrics(): EdgeMetrics {
     streamOpened: () => streams.inc(),
     streamClosed: () => streams.dec(),
     streamMessage: (result) => messages.inc({ result }),
+    tlsRefused: (reason) => refusedTls.inc({ reason }),
+    certificate(notAfterMs) {
+      certificate ??= new Gauge({
+        name: 'cci_edge_tls_not_after_timestamp_seconds',
+        help: 'When the certificate in force ends, seconds since 1970',
+        registers,
+      });
+      certificate.set(Math.floor(notAfterMs / 1000));
+    },
+    http2Opened: () => http2.inc(),
+    http2Closed: () => http2.dec(),
+    http2Ended: (reason) => endedHttp2.inc({ reason }),
     text: () => registry.metrics(),
   };
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { HttpTls } from './secure-server.ts';
 
 /** Bounds of the HTTP edge. Every one protects the broker from a client; all are settable. */
 export interface HttpLimits {
@@ -34,6 +35,18 @@ export interface HttpLimits {
   readonly eventHeartbeatMs: number;
   /** How long a reader may take for what was written before his stream is ended; he resumes where he was. */
   readonly eventStallMs: number;
+  /** Connections to consoles at one time, of those who type and those who look on. */
+  readonly consoles: number;
+  /** Of these, how many one tenant may have. */
+  readonly consolesPerTenant: number;
+  /** Requests at one time on one HTTP/2 connection. */
+  readonly http2Streams: number;
+  /** Requests at one time on all of them together: each may hold a body. */
+  readonly http2StreamsTotal: number;
+  /** Requests that one HTTP/2 connection may take back at once; a quarter of that a second over time. */
+  readonly http2Resets: number;
+  /** PING and SETTINGS frames of one connection in a second: each of them has to be answered. */
+  readonly http2Control: number;
   /** How long `close()` waits for what is in flight. */
   readonly shutdownMs: number;
 }
@@ -55,6 +68,12 @@ export const defaultHttpLimits: HttpLimits = {
   eventStreamsPerTenant: 16,
   eventHeartbeatMs: 10_000,
   eventStallMs: 30_000,
+  consoles: 64,
+  consolesPerTenant: 32,
+  http2Streams: 64,
+  http2StreamsTotal: 1024,
+  http2Resets: 100,
+  http2Control: 100,
   shutdownMs: 10_000,
 };
 
@@ -64,4 +83,15 @@ export interface HttpEdgeOptions {
   readonly log?: Logger;
   /** Version shown in `/openapi.json`. */
   readonly version?: string;
+  /** TLS 1.3 with HTTP/1.1 and HTTP/2; without it plain HTTP/1.1, which is for loopback. */
+  readonly tls?: HttpTls;
+  /**
+   * How clients spell this broker: scheme, host, port, prefix of paths. What DPoP proofs are made for. Without it the
+   * `Host` header is believed where the certificate is for that host, or, without TLS, where it is a loopback one.
+   */
+  readonly publicUrl?: string;
+  /** A second listener, plain HTTP, that has nothing but `/healthz` and `/readyz`, for supervisors elsewhere. */
+  readonly health?: { readonly host: string; readonly port: number };
+  /** Counters of other listeners of this process, Prometheus text, for `/metrics`. */
+  readonly moreMetrics?: () => Promise<string>;
 }

@@ -36,11 +36,14 @@ export const transportProblems = {
   badBody: { code: 'EPARAM', detail: 'the body is not what this route takes' },
   tooLarge: { code: 'EPARAM', status: 413, detail: 'the body is larger than is allowed' },
   mediaType: { code: 'EPARAM', status: 415, detail: 'the body must be of type application/json' },
+  coded: { code: 'EPARAM', status: 415, detail: 'the body must not be compressed or otherwise encoded' },
   badRequest: { code: 'EPARAM', detail: 'the request is not valid HTTP' },
   headersTooLarge: { code: 'EPARAM', status: 431, detail: 'the headers are larger than is allowed' },
   slowRequest: { code: 'EPARAM', status: 408, detail: 'the request did not arrive in time' },
   badDeadline: { code: 'EPARAM', detail: '`cci-deadline-ms` is a whole number of milliseconds from 1 to 600000' },
-  upgradeNeeded: { code: 'EPARAM', status: 426, detail: 'this route speaks WebSocket only' },
+  upgradeNeeded: { code: 'EPARAM', status: 426, detail: 'this route speaks WebSocket only, over HTTP/1.1' },
+  notConfirmed: { code: 'EPERM', detail: 'the request was denied, or nobody confirmed it in time' },
+  operatorsOnly: { code: 'EPERM', detail: 'this is for operators: principals of tenant `fabric`' },
   noUpgradeHere: { code: 'EPARAM', detail: 'this route does not speak WebSocket' },
   slowReader: { code: 'EAGAIN', status: 408, detail: 'the reader is too slow: resume behind the last event received' },
   streamsFull: { code: 'EAGAIN', detail: 'too many streams are open' },
@@ -64,6 +67,7 @@ export interface ProblemDocument {
   readonly field?: string;
   readonly reasons?: Problem['reasons'];
   readonly retryAfterMs?: number;
+  readonly dpop?: Problem['dpop'];
 }
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -83,6 +87,7 @@ export function problemDocument(problem: Problem, status?: number): ProblemDocum
     ...(problem.field === undefined ? {} : { field: problem.field }),
     ...(problem.reasons === undefined ? {} : { reasons: problem.reasons }),
     ...(problem.retryAfterMs === undefined ? {} : { retryAfterMs: problem.retryAfterMs }),
+    ...(problem.dpop === undefined ? {} : { dpop: problem.dpop }),
   };
 }
 
@@ -112,16 +117,27 @@ export function transportProblem(
 }
 
 /** Headers that belong to a problem: what to do about it, where HTTP has a header for that. */
-export function problemHeaders(document: ProblemDocument): { readonly [name: string]: string } {
+export function problemHeaders(document: ProblemDocument, httpVersion = 1): { readonly [name: string]: string } {
   switch (document.status) {
     case 401:
-      return { 'www-authenticate': 'Bearer realm="switch-cci"' };
+      return document.dpop === undefined
+        ? { 'www-authenticate': 'Bearer realm="switch-cci"' }
+        : dpopHeaders(document.dpop);
     case 426:
-      return { upgrade: 'websocket', connection: 'upgrade' };
+      // HTTP/2 has no headers of the connection.
+      return httpVersion > 1 ? {} : { upgrade: 'websocket', connection: 'upgrade' };
     case 429:
     case 503:
       return { 'retry-after': String(Math.max(1, Math.ceil((document.retryAfterMs ?? 1000) / 1000))) };
     default:
       return {};
   }
+}
+
+/** RFC 9449 sections 7.1 and 9: what is wrong with the proof, and the nonce for the next one. */
+function dpopHeaders({ error, nonce }: NonNullable<Problem['dpop']>): { readonly [name: string]: string } {
+  const challenge = {
+    'www-authenticate': `DPoP realm="switch-cci", error="${error}", algs="ES256 ES384 EdDSA Ed25519 PS256 RS256"`,
+  };
+  return nonce === undefined ? challenge : { ...challenge, 'dpop-nonce': nonce };
 }

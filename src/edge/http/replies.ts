@@ -1,13 +1,16 @@
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
 import type { CoreResult } from '../../broker/core-api.ts';
+import { Type } from '../../schema/index.ts';
 import { PROBLEM_TYPE, type ProblemDocument, problemDocument, problemHeaders } from './problems.ts';
 
 /** Sends a problem document with its status and headers. */
 export function sendProblem(reply: FastifyReply, document: ProblemDocument): FastifyReply {
+  const version = reply.request.raw.httpVersionMajor;
+  // The framework sets it on some refusals; HTTP/2 has no such header, and Node warns of it.
+  if (version > 1) reply.removeHeader('connection');
   return reply
     .code(document.status)
-    .headers(problemHeaders(document))
+    .headers(problemHeaders(document, version))
     .header('content-type', PROBLEM_TYPE)
     .send(JSON.stringify(document));
 }

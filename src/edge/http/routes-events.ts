@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { type Static, Type } from 'typebox';
-import type { CoreApi, EventPage, EventQuery } from '../../broker/core-api.ts';
+import type { CoreApi, Credential, EventPage, EventQuery } from '../../broker/core-api.ts';
+import { type Static, Type } from '../../schema/index.ts';
+import { beginStream } from './begun-stream.ts';
 import { credentialOf } from './credential.ts';
+import { isGone } from './gone.ts';
 import type { HttpLimits } from './options.ts';
 import { problemDocument, transportProblem } from './problems.ts';
 import { answers, sendProblem, sendResult } from './replies.ts';
@@ -74,7 +76,10 @@ export function addEventsRoute(
 ): void {
   const { limits, streams } = parts;
   /** What the look before an upgrade found. */
-  const looks = new WeakMap<IncomingMessage, { readonly tenant: string; readonly page: EventPage }>();
+  const looks = new WeakMap<
+    IncomingMessage,
+    { readonly tenant: string; readonly credential: Credential; readonly page: EventPage }
+  >();
   const isFull = (tenant: string): boolean => {
     const own = [...streams].filter((stream) => stream.tenant === tenant);
     return streams.size >= limits.eventStreams || own.length >= limits.eventStreamsPerTenant;
@@ -99,29 +104,33 @@ export function addEventsRoute(
     // What is refused is refused with a status, before anything is streamed or upgraded.
     preHandler: async (request, reply) => {
       if (!request.ws && !wantsStream(request.headers.accept)) return;
-      const credential = credentialOf(request.raw);
+      const begun = await beginStream(core, request, reply);
+      if (!begun.ok) return sendProblem(reply, problemDocument(begun.problem));
+      const credential = begun.value;
       const caller = await core.whoami(credential);
       if (!caller.ok) return sendProblem(reply, problemDocument(caller.problem));
       if (isFull(caller.value.tenant)) return sendProblem(reply, transportProblem('streamsFull'));
       const page = await core.events(credential, request.params.switch, firstQuery(request.raw, request.query));
       if (!page.ok) return sendProblem(reply, problemDocument(page.problem));
-      looks.set(request.raw, { tenant: caller.value.tenant, page: page.value });
+      looks.set(request.raw, { tenant: caller.value.tenant, credential, page: page.value });
     },
     handler: async (request, reply) => {
       const look = looks.get(request.raw);
-      const credential = credentialOf(request.raw);
       if (look === undefined) {
+        const credential = credentialOf(request.raw);
         return sendResult(reply, await core.events(credential, request.params.switch, listQuery(request.query)));
       }
       // Many may have been looked at before the first of them was counted.
       if (isFull(look.tenant)) return sendProblem(reply, transportProblem('streamsFull'));
+      // Nobody would end a stream whose reader went away before it began.
+      if (isGone(reply.raw)) return sendProblem(reply, transportProblem('badRequest'));
       const headers = Object.entries(reply.getHeaders());
       reply.hijack();
       for (const [name, value] of headers) if (value !== undefined) reply.raw.setHeader(name, value);
       reply.raw.writeHead(200, { 'content-type': EVENT_STREAM, 'x-accel-buffering': 'no' });
       const stream: EventStream = new EventStream(core, sseSink(reply.raw), {
         ...settings,
-        credential,
+        credential: look.credential,
         switch: request.params.switch,
         tenant: look.tenant,
         onEnd: () => streams.delete(stream),
@@ -136,7 +145,7 @@ export function addEventsRoute(
       if (look === undefined || isFull(look.tenant)) return socket.close(1013, 'too many streams are open');
       const stream: EventStream = new EventStream(core, webSocketSink(socket), {
         ...settings,
-        credential: credentialOf(request.raw),
+        credential: look.credential,
         switch: request.params.switch,
         tenant: look.tenant,
         onEnd: () => streams.delete(stream),

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { CoreApi } from '../../broker/core-api.ts';
-import { credentialOf } from './credential.ts';
+import type { CoreApi, Credential } from '../../broker/core-api.ts';
+import { beginStream } from './begun-stream.ts';
 import { deadlineOf } from './deadline.ts';
 import type { EdgeMetrics } from './metrics.ts';
 import type { HttpLimits } from './options.ts';
@@ -19,8 +19,8 @@ export function addStreamRoute(
   parts: { readonly limits: HttpLimits; readonly metrics: EdgeMetrics; readonly sessions: Set<StreamSession> },
 ): void {
   const { limits, metrics, sessions } = parts;
-  /** Whose stream it is to be, from the look at the token before the upgrade. */
-  const tenants = new WeakMap<IncomingMessage, string>();
+  /** Whose stream it is to be, and what he shows on it, from the look at the token before the upgrade. */
+  const callers = new WeakMap<IncomingMessage, { readonly tenant: string; readonly credential: Credential }>();
   const isFull = (tenant: string): boolean => {
     const own = [...sessions].filter((session) => session.tenant === tenant);
     return sessions.size >= limits.streams || own.length >= limits.streamsPerTenant;
@@ -45,27 +45,30 @@ export function addStreamRoute(
       const deadline = deadlineOf(request.raw);
       if (!deadline.ok) return sendProblem(reply, deadline.problem);
       if (sessions.size >= limits.streams) return sendProblem(reply, transportProblem('streamsFull'));
-      const seen = await core.switches(credentialOf(request.raw));
+      const begun = await beginStream(core, request, reply);
+      if (!begun.ok) return sendProblem(reply, problemDocument(begun.problem));
+      const credential = begun.value;
+      const seen = await core.switches(credential);
       if (!seen.ok) return sendProblem(reply, problemDocument(seen.problem));
       if (!seen.value.some(({ name }) => name === request.params.switch)) {
         return sendProblem(reply, transportProblem('noRoute', { detail: 'there is no such switch' }));
       }
-      const caller = await core.whoami(credentialOf(request.raw));
+      const caller = await core.whoami(credential);
       if (!caller.ok) return sendProblem(reply, problemDocument(caller.problem));
       if (isFull(caller.value.tenant)) return sendProblem(reply, transportProblem('streamsFull'));
-      tenants.set(request.raw, caller.value.tenant);
+      callers.set(request.raw, { tenant: caller.value.tenant, credential });
     },
     handler: async (_request, reply) => sendProblem(reply, transportProblem('upgradeNeeded')),
     wsHandler: (socket, request) => {
-      const tenant = tenants.get(request.raw) ?? '';
+      const caller = callers.get(request.raw);
       // Many upgrades may have been looked at before the first of them was counted.
-      if (isFull(tenant)) return socket.close(closeReasons.streamsFull.code, closeReasons.streamsFull.text);
+      if (caller === undefined || isFull(caller.tenant))
+        return socket.close(closeReasons.streamsFull.code, closeReasons.streamsFull.text);
       const deadline = deadlineOf(request.raw);
       const deadlineMs = deadline.ok ? deadline.deadlineMs : undefined;
       const session: StreamSession = new StreamSession(socket, core, {
         switch: request.params.switch,
-        tenant,
-        credential: credentialOf(request.raw),
+        ...caller,
         carrier: request.raw.socket,
         ...(deadlineMs === undefined ? {} : { deadlineMs }),
         bufferBytes: limits.streamBufferBytes,

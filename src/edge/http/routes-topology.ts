@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
 import type { CoreApi } from '../../broker/core-api.ts';
+import { Type } from '../../schema/index.ts';
 import { credentialOf } from './credential.ts';
 import { answers, sendResult } from './replies.ts';
 import { SwitchParam, TaintDocument } from './schemas.ts';

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '../../schema/index.ts';
 
 /** Shapes of the HTTP interface: one source for types, validation and `/openapi.json`. */
 
@@ -274,6 +274,12 @@ export const ProblemSchema = Type.Object(
     field: Type.Optional(Type.String({ description: 'dotted path of the parameter that is wrong' })),
     reasons: Type.Optional(Type.Array(DisclosedReason, { description: 'only for those who may see them' })),
     retryAfterMs: Type.Optional(Type.Number()),
+    dpop: Type.Optional(
+      Type.Object(
+        { error: Type.String(), nonce: Type.Optional(Type.String({ description: 'for the next proof' })) },
+        { description: 'what was wrong with the proof of possession; only with EAUTH' },
+      ),
+    ),
   },
   { $id: 'Problem' },
 );

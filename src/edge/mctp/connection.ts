@@ -1,12 +1,16 @@
 import type { Socket } from 'node:net';
-import { RC } from '../../cci/index.ts';
-import { type MctpMessage, PacketReader, packetize, Reassembler } from '../../cci/mctp.ts';
+import { RC, readUint } from '../../cci/index.ts';
+import { MCTP_TYPE, type MctpMessage, PacketReader, packetize, Reassembler } from '../../cci/mctp.ts';
 import { segments } from '../../cci/mctp-segments.ts';
 import { type AnswerSettings, answerTo, refusal } from './answer.ts';
+import type { MctpCounts, RequestEnd } from './metrics.ts';
 import type { MctpLimits } from './options.ts';
 
 export interface ConnectionSettings extends AnswerSettings {
   readonly limits: MctpLimits;
+  readonly counts: MctpCounts;
+  /** Thumbprint of the client's certificate. */
+  readonly certificate?: string;
   readonly onEnd: (connection: MctpConnection) => void;
 }
 
@@ -82,11 +86,13 @@ export class MctpConnection {
     const packets = this.reader.push(chunk);
     if (!packets.ok) {
       // Nothing behind this point can be found again.
+      this.settings.counts.assemblyError('framing');
       this.socket.destroy();
       return;
     }
     for (const packet of packets.value) {
       const assembly = this.reassembler.accept(packet, nowMs);
+      if (assembly.kind === 'dropped') this.settings.counts.assemblyError(assembly.reason);
       if (assembly.kind === 'dropped' && assembly.reason === 'too-long') {
         this.socket.destroy();
         return;
@@ -109,10 +115,12 @@ export class MctpConnection {
     this.watch = setTimeout(() => {
       this.watch = undefined;
       const nowMs = performance.now();
-      this.reassembler.expire(nowMs);
+      const forgotten = this.reassembler.expire(nowMs);
+      if (forgotten > 0) this.settings.counts.assemblyError('late', forgotten);
       // What is not read cannot be complete.
       const isOurs = this.socket.isPaused();
       if (!isOurs && this.partialSinceMs !== undefined && nowMs - this.partialSinceMs >= assemblyMs) {
+        this.settings.counts.assemblyError('late');
         this.socket.destroy();
       } else this.watchParts();
     }, assemblyMs);
@@ -143,19 +151,28 @@ export class MctpConnection {
   private answer(message: MctpMessage): Promise<Uint8Array> {
     const { settings } = this;
     const { answerMs } = settings.limits;
+    const sinceMs = performance.now();
     return new Promise((resolve) => {
-      const late = setTimeout(() => resolve(refusal(message, RC.internalError, settings.dialect)), answerMs);
-      const asking = { source: this.source, gone: this.gone.signal, deadlineMs: answerMs };
+      let isAnswered = false;
+      const answer = (body: Uint8Array, end: RequestEnd): void => {
+        if (isAnswered) return;
+        isAnswered = true;
+        clearTimeout(late);
+        settings.counts.request(end, (performance.now() - sinceMs) / 1000);
+        resolve(body);
+      };
+      const failed = (): Uint8Array => refusal(message, RC.internalError, settings.dialect);
+      const late = setTimeout(() => answer(failed(), 'late'), answerMs);
+      const asking = {
+        source: this.source,
+        gone: this.gone.signal,
+        deadlineMs: answerMs,
+        ...(settings.certificate === undefined ? {} : { certificate: settings.certificate }),
+      };
       answerTo(message, asking, settings).then(
-        (body) => {
-          clearTimeout(late);
-          resolve(body);
-        },
+        (body) => answer(body, endOf(message, body)),
         // A defect of ours must not leave the client without an answer.
-        () => {
-          clearTimeout(late);
-          resolve(refusal(message, RC.internalError, settings.dialect));
-        },
+        () => answer(failed(), 'error'),
       );
     });
   }
@@ -184,4 +201,13 @@ export class MctpConnection {
       socket.once('close', onClose);
     });
   }
+}
+
+/** Where the return code of a reply is, in every dialect. */
+const RETURN_CODE_AT = 8;
+
+function endOf(message: MctpMessage, body: Uint8Array): RequestEnd {
+  if (message.type === MCTP_TYPE.control) return 'control';
+  const returnCode = readUint(body, RETURN_CODE_AT, 2);
+  return returnCode === RC.success || returnCode === RC.backgroundStarted ? 'success' : 'error';
 }

@@ -22,17 +22,41 @@ export interface Binding {
 export function coreRelay(core: CoreApi, binding: Binding): Relay {
   const bound = new BoundToken(core, binding);
   const underWay = new UnderWay(core);
+  const credentialOf = credentialsByClient();
   return async (message, asking) => {
     for (let attempt = 0; ; attempt++) {
       const known = bound.known();
-      const token = known ?? (await bound.token(asking.source));
+      const token = known ?? (await bound.token(credentialOf(asking, '')));
       if (token === undefined) return refused(message, RC.invalidInput);
-      const result = await underWay.submit(binding.switch, { token, source: asking.source }, message, asking);
+      const result = await underWay.submit(binding.switch, credentialOf(asking, token), message, asking);
       if (result.ok) return result.value.message ?? refused(message, RC.internalError);
       // Refused before anything was sent: it may be tried with another token.
       if (result.problem.code === 'EAUTH' && attempt === 0 && (await bound.renew()) !== token) continue;
       return result.problem.message ?? refused(message, result.problem.returnCode);
     }
+  };
+}
+
+/**
+ * The same object for each request of a client, as long as the token is the same: who tells the core is then told apart
+ * from what he asks for, and need not be said again. A token may be bound to the certificate of the client that uses it.
+ */
+function credentialsByClient(): (asking: Asking, token: string) => Credential {
+  const made = new WeakMap<AbortSignal, Credential>();
+  return ({ source, certificate, gone }, token) => {
+    const there = made.get(gone);
+    if (there?.token === token) return there;
+    const credential = { token, source, ...(certificate === undefined ? {} : { certificate }) };
+    made.set(gone, credential);
+    return credential;
+  };
+}
+
+/** One relay for each certificate: its holder acts as whom it stands for. */
+export function relayByCertificate(relays: ReadonlyMap<string, Relay>): Relay {
+  return async (message, asking) => {
+    const relay = relays.get(asking.certificate ?? '');
+    return relay === undefined ? refused(message, RC.invalidInput) : relay(message, asking);
   };
 }
 
@@ -104,15 +128,15 @@ class BoundToken {
   }
 
   /** Undefined where there is none that may be used. */
-  async token(source: string): Promise<string | undefined> {
+  async token(client: Credential): Promise<string | undefined> {
     const now = this.binding.tokens.current();
     const token = typeof now === 'string' ? now : await now;
     if (token === this.good && token !== '') return token;
-    let problem = await this.problemWith({ token, source });
+    let problem = await this.problemWith({ ...client, token });
     if (problem === undefined) return this.accept(token);
     // It may have run out this very moment, and the next one be there already.
     const renewed = await this.binding.tokens.renew();
-    if (renewed !== token) problem = await this.problemWith({ token: renewed, source });
+    if (renewed !== token) problem = await this.problemWith({ ...client, token: renewed });
     if (problem === undefined) return this.accept(renewed);
     if (problem !== this.lastProblem) this.binding.onProblem?.(problem);
     this.lastProblem = problem;

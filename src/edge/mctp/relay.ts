@@ -2,6 +2,8 @@
 export interface Asking {
   /** Address and port of the client. */
   readonly source: string;
+  /** Thumbprint of the certificate whose key the client proved to have (SHA-256, base64url). */
+  readonly certificate?: string;
   /** Aborted when the client has gone: what was not sent to the device yet need not be. */
   readonly gone: AbortSignal;
   /** Milliseconds within which it has to be sent, or be refused. */

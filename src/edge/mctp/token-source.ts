@@ -16,21 +16,29 @@ const TOKEN_MAX = 16 * 1024;
  * as the token at hand has not run out.
  *
  * @param onProblem told when the file cannot be used, once until it can
+ * @param reader how its text is got: by whoever may read it
  */
 export class FileToken implements TokenSource {
   private readonly path: string;
   private readonly recheckMs: number;
   private readonly onProblem: (text: string) => void;
+  private readonly reader: (path: string) => Promise<string>;
   private token = '';
   private expiresAtMs = 0;
   private readAtMs = Number.NEGATIVE_INFINITY;
   private reading: Promise<string> | undefined;
   private hasProblem = false;
 
-  constructor(path: string, onProblem: (text: string) => void = () => {}, recheckMs = 1000) {
+  constructor(
+    path: string,
+    onProblem: (text: string) => void = () => {},
+    recheckMs = 1000,
+    reader: (path: string) => Promise<string> = (file) => readFile(file, 'utf8'),
+  ) {
     this.path = path;
     this.onProblem = onProblem;
     this.recheckMs = recheckMs;
+    this.reader = reader;
   }
 
   current(): string | Promise<string> {
@@ -52,7 +60,7 @@ export class FileToken implements TokenSource {
   private async read(): Promise<string> {
     this.readAtMs = performance.now();
     try {
-      const token = (await readFile(this.path, 'utf8')).trim();
+      const token = (await this.reader(this.path)).trim();
       if (!isToken(token)) return this.problem('does not hold a token');
       this.hasProblem = false;
       this.token = token;

@@ -1,6 +1,7 @@
 import { builtinCommands, type CommandTable, hex16, type Scope, VENDOR_FIRST } from '../../cci/index.ts';
 import type { CommandRef } from '../engine.ts';
 import type { CommandClass } from '../types.ts';
+import { isConsoleWord } from './console-word.ts';
 
 /** A command as selectors look at it: what the caller of the engine says, made no wider than the catalogue says. */
 export interface Command {
@@ -9,8 +10,8 @@ export interface Command {
   readonly set: string | undefined;
   readonly class: CommandClass;
   readonly scope: Scope;
-  /** `slug-only`: no set, class, scope or range grants it. `never`: nothing does. */
-  readonly grant: 'any' | 'slug-only' | 'never';
+  /** `slug-only`: no set, class, scope or range grants it. `console`: its own word alone. `never`: nothing does. */
+  readonly grant: 'any' | 'slug-only' | 'console' | 'never';
 }
 
 const classes: readonly string[] = ['allowlisted', 'audited', 'raw'] satisfies readonly CommandClass[];
@@ -20,6 +21,7 @@ const classes: readonly string[] = ['allowlisted', 'audited', 'raw'] satisfies r
  * because a rule for the one reading would be applied to the other.
  */
 export function commandOf(ref: CommandRef, commands: CommandTable = builtinCommands): Command {
+  if (ref.grant === 'console') return consoleOf(ref);
   const { opcode, scope } = ref;
   if (!Number.isInteger(opcode) || opcode < 0 || opcode > 0xffff) throw new RangeError('opcode is not 16 bits');
   if (!Number.isInteger(scope) || scope < 0 || scope > 3) throw new RangeError('scope is not 0..3');
@@ -34,8 +36,17 @@ export function commandOf(ref: CommandRef, commands: CommandTable = builtinComma
   return { opcode, slug, set, class: ref.class, scope, grant: strictest(ref.grant, grantOf(opcode, commands)) };
 }
 
+/** A console as a command: nobody can decode what is typed there, so it is raw, and as wide as a command can be. */
+function consoleOf({ opcode, slug = '', set, class: commandClass, scope }: CommandRef): Command {
+  if (!isConsoleWord(slug)) throw new RangeError('not the word of a console program');
+  // 0000h is never sent: no command has it.
+  const isAlike = opcode === 0 && set === undefined && commandClass === 'raw' && scope === 3;
+  if (!isAlike) throw new RangeError('a console is raw, of scope 3 and without an opcode');
+  return { opcode, slug, set, class: commandClass, scope, grant: 'console' };
+}
+
 /** How an opcode can be granted, by the catalogue alone. */
-export function grantOf(opcode: number, commands: CommandTable = builtinCommands): Command['grant'] {
+export function grantOf(opcode: number, commands: CommandTable = builtinCommands): 'any' | 'slug-only' | 'never' {
   const set = opcode >> 8;
   // Passphrases and security protocols: the whole sets, opcodes without a row too. 0000h is never sent (R13).
   if (opcode === 0 || set === 0x45 || set === 0x46) return 'never';

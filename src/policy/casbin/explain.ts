@@ -68,6 +68,7 @@ function missingOf({ row: [role, , resource, command] }: GrantRule, fit: Fit, in
 /** Why a row that speaks about a command does not give it. */
 function limitOf(command: Command): string {
   if (command.grant === 'never') return "this command can't be granted";
+  if (command.grant === 'console') return 'a console is granted by its own word alone';
   if (command.class === 'raw') return 'a raw command is granted by its opcode alone';
   if (isReviewed(command)) return 'a reviewed vendor command is granted by its slug; the opcode grants it raw';
   return 'this command is granted by its slug alone';

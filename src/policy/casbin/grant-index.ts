@@ -113,6 +113,8 @@ function selectorKeys(selector: Exclude<Selector, { kind: 'opcode' }>): readonly
   switch (selector.kind) {
     case 'slug':
       return [`slug:${selector.slug}`];
+    case 'console':
+      return [`slug:${selector.word}`];
     case 'set':
       return [`set:${selector.set}`];
     case 'class':

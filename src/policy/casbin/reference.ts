@@ -142,6 +142,7 @@ function lies(resource: string, pattern: string, tenant: string, fabric: Pick<Fa
 
 /** What an `allow` row can give: its selector's reach without what must be named in one certain way. */
 function isGivenBy(pattern: string, ref: CommandRef, commands: CommandTable): boolean {
+  if (ref.grant === 'console') return pattern === ref.slug;
   const row: CommandRow | undefined = commands.rowByOpcode(ref.opcode);
   const isSecurity = /^0x4[56]/.test(`0x${ref.opcode.toString(16).padStart(4, '0')}`);
   if (ref.opcode === 0 || isSecurity || (row?.claimed && !row.virtual) || row?.notOffered) return false;
@@ -157,6 +158,7 @@ function isGivenBy(pattern: string, ref: CommandRef, commands: CommandTable): bo
 function expand(selector: string, commands: CommandTable): (command: CommandRef) => boolean {
   const [, kind = '', value = ''] = /^(\w+):(.*)$/.exec(selector) ?? [];
   if (selector === '*') return () => true;
+  if (selector.startsWith('console')) return (ref) => ref.grant === 'console' && ref.slug === selector;
   if (kind === 'class') return (ref) => ref.class === value;
   if (kind === 'scope') {
     const scopes = [0, 1, 2, 3].filter((scope) => {

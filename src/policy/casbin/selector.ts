@@ -3,6 +3,7 @@ import { closest } from '../load/closest.ts';
 import { visible } from '../load/error.ts';
 import type { CommandClass } from '../types.ts';
 import { type Command, grantOf, isReviewed } from './command.ts';
+import { type ConsoleWord, isConsoleWord } from './console-word.ts';
 
 /** What the COMMAND column of a grant selects. */
 export type Selector =
@@ -10,7 +11,9 @@ export type Selector =
   | { readonly kind: 'set'; readonly set: string }
   | { readonly kind: 'class'; readonly class: CommandClass }
   | { readonly kind: 'scope'; readonly min: number; readonly max: number }
-  | { readonly kind: 'opcode'; readonly first: number; readonly last: number };
+  | { readonly kind: 'opcode'; readonly first: number; readonly last: number }
+  /** Opening a console program, or confirming that another does: `console:PROGRAM`, `console-approve:PROGRAM`. */
+  | { readonly kind: 'console'; readonly word: ConsoleWord };
 
 /** What a word in the COMMAND column of a mandatory row selects: the same, and `*`. */
 export type MandatorySelector = Selector | { readonly kind: 'any' };
@@ -65,6 +68,13 @@ export function parseSelector(text: string, commands: CommandTable = builtinComm
           `\`${visible(text)}\` is not an opcode or a range`,
           'write four lower-case hex digits, low end first: `opcode:0xc010` or `opcode:0xc000-0xc0ff`',
         )
+      );
+    case 'console':
+    case 'console-approve':
+      if (isConsoleWord(text)) return { kind: 'console', word: text };
+      return unknown(
+        `\`${visible(text)}\` names no console program`,
+        'write the program as the configuration of the broker names it, such as `console:vendor-tool`; each has rows of its own',
       );
     default:
       return unknown(`unknown selector \`${visible(text)}\``, FORMS);
@@ -147,6 +157,8 @@ export function grantProblem(
       return { code: 'not-grantable', message: 'nothing in this range can be granted', help: 'remove the row' };
     }
     case 'scope':
+    // Which programs there are is in the configuration of each broker, not in the policy.
+    case 'console':
       return undefined;
   }
 }
@@ -181,12 +193,13 @@ function nothing(message: string, help: string): SelectorProblem {
 /**
  * Does a row with this selector speak about this command? A `deny` reaches all that its words say. An `allow` reaches
  * less: `slug-only` commands by their slug, raw ones by opcode, reviewed vendor ones by anything but their opcode, which
- * means submitting them raw, `never` ones not at all.
+ * means submitting them raw, consoles by their own word, `never` ones not at all.
  */
 export function reaches(selector: MandatorySelector, command: Command, effect: Effect): boolean {
   if (effect === 'allow') {
     if (command.grant === 'never') return false;
-    if (command.class === 'raw' && selector.kind !== 'opcode') return false;
+    if (command.grant === 'console' && selector.kind !== 'console') return false;
+    if (command.class === 'raw' && selector.kind !== 'opcode' && selector.kind !== 'console') return false;
     if (selector.kind === 'opcode' && isReviewed(command)) return false;
     if (command.grant === 'slug-only' && selector.kind !== 'slug') return false;
   }
@@ -203,5 +216,7 @@ export function reaches(selector: MandatorySelector, command: Command, effect: E
       return command.scope >= selector.min && command.scope <= selector.max;
     case 'opcode':
       return command.opcode >= selector.first && command.opcode <= selector.last;
+    case 'console':
+      return command.grant === 'console' && command.slug === selector.word;
   }
 }

@@ -14,6 +14,9 @@ import { checkRoles, type LocatedLink } from './role-checks.ts';
 const grantShape = { section: 'p', names: ['ROLE', 'TENANT', 'RESOURCE', 'COMMAND', 'EFFECT'] } as const;
 const linkShape = { section: 'g', names: ['NAME', 'ROLE', 'TENANT'] } as const;
 
+/** One switch, without anything below it. */
+const SWITCH_PATH = /^\/switches\/[^/*]+$/;
+
 /** Among more words than this a near miss is not looked for. */
 const SUGGEST_FROM = 2000;
 
@@ -261,9 +264,24 @@ export class TenantReader {
       : effect === 'deny'
         ? undefined
         : grantProblem(parsed, this.#around.commands);
+    if (!isProblem(parsed) && parsed.kind === 'console') this.#checkConsole(row, parsed.word);
     if (problem !== undefined && !this.#around.faulty.has(field.text))
       this.#at(problem.code, row, field)(problem.message, problem.help);
     return isProblem(parsed) ? undefined : parsed;
+  }
+
+  /** A console acts on the whole switch: its rows name the switch itself, so that nobody gets one by a wide path. */
+  #checkConsole(row: CsvRow, word: string): void {
+    const resource = row.fields[2];
+    if (resource === undefined || SWITCH_PATH.test(resource.text)) return;
+    this.#at(
+      'resource',
+      row,
+      resource,
+    )(
+      `\`${word}\` is about a whole switch, \`${visible(resource.text)}\` is not the path of one`,
+      'write the switch alone, such as `/switches/sw0`',
+    );
   }
 
   #checkDuplicate(row: CsvRow): void {

@@ -2,7 +2,7 @@ import { type CommandRow, type CommandTable, hex16, isTyped, type Scope, TUNNEL_
 import { grantOf } from '../casbin/command.ts';
 import type { MandatorySelector } from '../casbin/selector.ts';
 import { switchQueryOpcodes } from '../decide/resolve-switch.ts';
-import type { CommandRef } from '../engine.ts';
+import { type CommandRef, consoleRef } from '../engine.ts';
 import { at } from './at.ts';
 
 /**
@@ -54,8 +54,24 @@ export function atomsOf(tables: readonly CommandTable[], selectors: Iterable<Man
       );
   }
   const listed = [...rows].flatMap(([opcode, each]) => opcodeAtoms(opcode, each));
-  const intervals = rawIntervals(new Set(rows.keys()), selectors, tables);
-  return [...listed, ...intervals].sort((a, b) => a.first - b.first);
+  const words = [...selectors];
+  const intervals = rawIntervals(new Set(rows.keys()), words, tables);
+  return [...consoleAtoms(words, tables), ...listed, ...intervals].sort((a, b) => a.first - b.first);
+}
+
+/** One for each console that a row names. They have no opcode: none of the catalogue is 0000h. */
+function consoleAtoms(selectors: readonly MandatorySelector[], tables: readonly CommandTable[]): readonly Atom[] {
+  const words = new Set(selectors.flatMap((selector) => (selector.kind === 'console' ? [selector.word] : [])));
+  return [...words].toSorted().map((word) => ({
+    first: 0,
+    last: 0,
+    name: word,
+    slug: word,
+    // It has no number to be named by.
+    isRaw: false,
+    query: false,
+    refs: tables.map(() => consoleRef(word)),
+  }));
 }
 
 /** Opcodes of security sets, those kept for the broker and the like can't be granted; a tunnel is never decided. */

@@ -109,6 +109,9 @@ export function unknownTenant(name: string, fabric: Fabric): QuestionProblem {
 function commandOf(text: string, commands: CommandTable): Selector | QuestionProblem {
   const selector = parseSelector(text, commands);
   if (isProblem(selector)) return { message: selector.message, help: selector.help };
+  // What would have to hold for a console is no question of grants alone; nobody may read `nobody` out of half of it.
+  if (selector.kind === 'console')
+    return { message: `\`${selector.word}\` is no command`, help: 'the matrix and the diff tell who has its rows' };
   if (selector.kind === 'class' && selector.class === 'raw')
     return { message: '`class:raw` is too many commands', help: RAW_HELP };
   if (selector.kind === 'slug' && commands.rowBySlug(selector.slug)?.status !== 'verified') {

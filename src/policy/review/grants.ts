@@ -25,6 +25,7 @@ const COLUMN = { role: 0, resource: 2, command: 3, effect: 4 } as const;
 
 /** All that is to be said about one `p` row. */
 export function reviewGrant(rule: GrantRule, review: GrantReview): readonly Finding[] {
+  if (rule.selector.kind === 'console') return reviewConsole(rule, review);
   const given = review.forms.givenBy(rule.row[3], rule.selector, rule.row[4]);
   const extent = review.extents.of(rule.row[2], rule.row[1]);
   const dead = neverApplies(rule, given, extent, review);
@@ -40,6 +41,22 @@ export function reviewGrant(rule: GrantRule, review: GrantReview): readonly Find
     );
   }
   return found.filter((one) => one !== undefined);
+}
+
+/** A row about a console: what is typed there cannot be judged, so who has it is all that there is to say. */
+function reviewConsole(rule: GrantRule, review: GrantReview): readonly Finding[] {
+  const [role, tenant, , command, effect] = rule.row;
+  if (effect === 'deny' || !review.holders.isEverybodys(tenant, role)) return [];
+  const at = review.place(rule, COLUMN.command);
+  const reason = `every caller of ${tenant} has ${role}, and \`${command}\` is for a few`;
+  return [
+    finding(
+      'grant-to-everybody',
+      at,
+      reason,
+      'give a role of its own to those who need it, with a `g` row for their group',
+    ),
+  ];
 }
 
 function toEverybody(rule: GrantRule, given: Given, extent: Extent, review: GrantReview): Finding | undefined {

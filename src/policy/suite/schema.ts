@@ -1,4 +1,4 @@
-import Type, { type Static } from 'typebox';
+import { type Static, Type } from '../../schema/index.ts';
 
 // What a test suite may say. Unknown keys are mistakes: an expectation that is mistyped must not be silently absent.
 

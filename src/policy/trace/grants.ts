@@ -1,4 +1,4 @@
-import { commandOf } from '../casbin/command.ts';
+import { type Command, commandOf } from '../casbin/command.ts';
 import { coversPath, OWN } from '../casbin/resource.ts';
 import { type GrantRule, grantText, sourceOf } from '../casbin/rules.ts';
 import { reaches, type Selector } from '../casbin/selector.ts';
@@ -76,13 +76,14 @@ function aboutPath(pattern: string): string {
 
 function aboutOther(
   rule: GrantRule,
-  grant: 'any' | 'slug-only' | 'never',
+  grant: Command['grant'],
   commandClass: CommandRef['class'],
   names: boolean,
   words: string,
 ): string {
   if (!names) return `it is about ${selectorWords(rule.selector, words)}`;
   if (grant === 'never') return 'this command cannot be granted to anybody';
+  if (grant === 'console') return 'a console is granted by its own name alone';
   if (rule.selector.kind === 'opcode')
     return 'the number of a reviewed vendor command grants it raw, its name grants it';
   if (commandClass === 'raw') return 'a raw command is granted by its number alone';
@@ -94,6 +95,8 @@ export function selectorWords(selector: Selector, text: string): string {
   switch (selector.kind) {
     case 'slug':
       return `the command ${selector.slug}`;
+    case 'console':
+      return `the console \`${selector.word}\``;
     case 'set':
       return `the command set ${selector.set}`;
     case 'class':

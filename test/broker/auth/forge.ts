@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,4 +112,30 @@ export async function bench(
   const clock = new TestClock();
   const knownTenants = new Set(['acme', 'globex', 'fabric']);
   return { clock, authenticator: await createAuthenticator(config, { clock, knownTenants, ...options }) };
+}
+
+/** Makes DPoP proofs by hand. */
+export function proof(
+  key: TestKey,
+  changes: Record<string, unknown> = {},
+  header: Record<string, unknown> = {},
+): string {
+  const { kid: _kid, ...jwk } = key.jwk;
+  const all = { jti: `p-${proofs++}`, htm: 'GET', htu: PROOF_URL, iat: NOW, ...changes };
+  const kept = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  return forge(key, { typ: 'dpop+jwt', alg: key.alg, jwk, ...header }, kept);
+}
+let proofs = 0;
+
+export const PROOF_URL = 'https://broker.example/v1/whoami';
+
+export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+/** RFC 7638, worked out here by itself. */
+export function thumbprint(key: TestKey): string {
+  const { kty, crv, x, y, n, e } = key.jwk;
+  const members = { crv, e, kty, n, x, y };
+  return digestOf(
+    JSON.stringify(Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))),
+  );
 }

@@ -55,6 +55,20 @@ describe('the broker does not start', () => {
     ['with two places for keys', [changed({ jwks_url: 'https://x/' })], /not both/],
     ['with keys over plain http', [changed({ ...noFile, jwks_url: 'http://idp.example/jwks' })], /must be https/],
     ['with keys over http from a name', [changed({ ...noFile, jwks_url: 'http://localhost/jwks' })], /must be https/],
+    [
+      'with keys over http on loopback, unless it is said that this is wanted',
+      [changed({ ...noFile, jwks_url: 'http://127.0.0.1:1/jwks' })],
+      /must be https.*jwks_insecure_loopback/,
+    ],
+    [
+      'with keys over http from elsewhere, said or not',
+      [changed({ ...noFile, jwks_url: 'http://10.0.0.1/jwks', jwks_insecure_loopback: true })],
+      /must be https/,
+    ],
+    ['with authorities for no URL', [changed({ jwks_ca_file: 'ca.pem' })], /mean nothing without `jwks_url`/],
+    ['with a claim inside a registered one', [changed({ tenant_claim: ['cnf', 'jkt'] })], /cnf\.jkt.* can not serve/],
+    ['with a scope that there is not', [changed({ scope_names: { all: 'cci:everything' } })], /there is no scope/],
+    ['with a tenant that is no name', [changed({ tenant_names: { Acme: 'Acme Inc' } })], /not a tenant's name/],
     ['with keys out of a file URL', [changed({ ...noFile, jwks_url: 'file:///etc/jwks' })], /must be https/],
     ['with credentials in the URL', [changed({ ...noFile, jwks_url: 'https://a:b@x/' })], /credentials/],
     ['with no URL', [changed({ ...noFile, jwks_url: 'x' })], /not a URL/],
@@ -163,7 +177,7 @@ describe('the broker starts', () => {
       { ...key.jwk, use: 'sig', alg: 'Ed25519' },
     ];
     const { authenticator } = await bench([{ ...issuerOf([key]), jwks_file: jwksFile(keys) }]);
-    expect(authenticator.stats).toEqual({ hits: 0, verified: 0, refused: 0, cached: 0 });
+    expect(authenticator.stats).toMatchObject({ hits: 0, verified: 0, refused: 0, cached: 0 });
   });
 
   it('with an RSA key for each algorithm of its type, and none for the others', async () => {

@@ -32,7 +32,44 @@ describe('a principal', () => {
       subject: 'alice',
       tokenId: 'jti:https://idp.example#t-1',
       expiresAtMs: NOW_MS + 600_000,
+      keyThumbprint: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/),
     } satisfies Principal);
+  });
+
+  it('comes from claims inside objects, where the configuration says which', async () => {
+    const paths = {
+      tenant_claim: ['https://idp.example/fabric', 'tenant'],
+      groups_claim: ['realm_access', 'roles'],
+      scope_claim: 'scp',
+    };
+    const claimed = {
+      tenant: 'globex',
+      'https://idp.example/fabric': { tenant: 'acme' },
+      realm_access: { roles: ['ops'] },
+      scp: ['cci:read', 'cci:config', 'openid'],
+    };
+    const { tenant, names, scopes } = await principalFor(claimed, paths);
+    expect(tenant).toBe('acme');
+    expect(names).toContain('group:https://idp.example#ops');
+    expect(scopes).toEqual(['cci:read', 'cci:config']);
+  });
+
+  it('goes by the names that the configuration gives to those of the issuer, and by no others', async () => {
+    const config = { tenant_names: { 'ACME Inc.': 'acme' }, scope_names: { 'fabric.read': 'cci:read' } };
+    const claimed = { tenant: 'ACME Inc.', scope: 'fabric.read cci:raw' };
+    const { tenant, scopes } = await principalFor(claimed, config);
+    expect([tenant, scopes]).toEqual(['acme', ['cci:read']]);
+    await expect(principalFor({ tenant: 'acme' }, config)).rejects.toThrow('tenant `-`');
+    await expect(principalFor({ tenant: ['ACME Inc.'] }, config)).rejects.toThrow('must name one tenant');
+  });
+
+  it.each([
+    ['where an object is a list', { a: [{ tenant: 'acme' }] }],
+    ['where an object is missing', { b: { tenant: 'acme' } }],
+    ['where an object is text', { a: 'tenant' }],
+    ['where a prototype would lend it', { a: { __proto: 1 } }],
+  ])('is nobody %s', async (_what, claimed) => {
+    await expect(principalFor(claimed, { tenant_claim: ['a', 'tenant'] })).rejects.toThrow('`a.tenant`');
   });
 
   it.each([

@@ -34,6 +34,7 @@ async function remote(changes: Partial<IssuerConfig> = {}) {
   const config = issuerOf([k1], {
     jwks_file: undefined,
     jwks_url: url,
+    jwks_insecure_loopback: true,
     jwks_refresh_ms: 60_000,
     jwks_outage_ms: 300_000,
     jwks_cooldown_ms: 10_000,
@@ -218,7 +219,8 @@ describe('keys behind a URL', () => {
   ])('are not taken from %s', async (_what, listener) => {
     const url = await serve(listener);
     const reports: string[] = [];
-    const config = issuerOf([k1], { jwks_file: undefined, jwks_url: url, jwks_timeout_ms: 200 });
+    const loopback = { jwks_url: url, jwks_insecure_loopback: true } as const;
+    const config = issuerOf([k1], { jwks_file: undefined, ...loopback, jwks_timeout_ms: 200 });
     const { authenticator } = await bench([config], { report: (text) => reports.push(text) });
     const result = await authenticator.authenticate(token(k1));
     expect(result.ok || result.error.cause).toBe('keys-unavailable');

@@ -42,6 +42,17 @@ describe('the configuration file', () => {
     ['an override without raw commands', `${shipped}\nraw_allow_all: true\n`, 'raw_allow_all'],
     ['no issuer', shipped.replace(/issuers:[\s\S]*?# The level/, 'issuers: []\n# The level'), 'issuers'],
     ['no switch', shipped.replace(/switches:[\s\S]*$/, 'switches: {}\n'), 'switches'],
+    [
+      'a switch under a name that no switch can have, whatever stands below it',
+      shipped.replace(/^switches:$/m, 'switches:\n  SW1: { backend: { kind: nonsense }, never_send: 7 }'),
+      '`switches.SW1` is not a known key',
+    ],
+    ['a switch without a name and without settings', shipped.replace(/^switches:$/m, 'switches:\n  "":'), 'switches'],
+    [
+      'a tenant under a name that no tenant can have',
+      `${shipped}\ntenants: { Acme: { weight: -1 } }\n`,
+      'tenants.Acme',
+    ],
     ['a development issuer in production', `${shipped}\nproduction: true\n`, 'not for production'],
     ['an empty file', '', 'the file'],
     ['an alias that could stand for gigabytes', 'a: &a [x]\nb: *a\n', 'YAML'],

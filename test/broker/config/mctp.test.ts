@@ -60,7 +60,7 @@ describe('listeners', () => {
     const none = parseConfig(config(emulator), '/etc/cci/broker.yaml');
     expect(none.ok && none.config.listeners).toEqual([]);
     const one = parseConfig(config(emulator, listener('')), '/etc/cci/broker.yaml');
-    expect(one.ok && one.config.listeners[0]?.token_file).toBe('/etc/cci/t');
+    expect(one.ok && one.config.listeners[0]?.bindings).toEqual([{ tenant: 'acme', tokenFile: '/etc/cci/t' }]);
   });
 
   it.each([
@@ -82,5 +82,58 @@ describe('listeners', () => {
     expect(problems(config(emulator, two('127.0.0.1', 'sw0'))).join()).toContain('stands twice');
     expect(problems(config(emulator, two('127.0.0.2', 'sw9'))).join()).toContain('no switch `sw9`');
     expect(problems(config(emulator, two('0.0.0.0', 'sw0'))).join()).toContain('acts under the token');
+  });
+
+  const tls = 'tls: { certificate: c.pem, key: k.pem';
+  const print = 'A'.repeat(43);
+  it.each([
+    ['an authority', `host: 0.0.0.0, tenant: acme, token_file: t, ${tls}, client_ca: ca.pem }`, undefined],
+    [
+      'certificates by name',
+      `host: 0.0.0.0, ${tls} }, clients: [{ certificate: ${print}, tenant: acme, token_file: t }]`,
+      undefined,
+    ],
+    ['nobody whose certificate counts', `host: 0.0.0.0, tenant: acme, token_file: t, ${tls} }`, 'whose certificates'],
+    ['nobody to act as', `host: 127.0.0.1, ${tls}, client_ca: ca.pem }`, 'as whom do its clients act'],
+    [
+      'clients without TLS',
+      `host: 127.0.0.1, clients: [{ certificate: ${print}, tenant: acme, token_file: t }]`,
+      'needs `tls`',
+    ],
+    [
+      'clients and somebody for all',
+      `host: 0.0.0.0, tenant: acme, ${tls} }, clients: [{ certificate: ${print}, tenant: acme, token_file: t }]`,
+      'then stand there',
+    ],
+    [
+      'one certificate twice',
+      `host: 0.0.0.0, ${tls} }, clients: [{ certificate: '${'00'.repeat(32)}', tenant: a, token_file: t }, { certificate: ${print}, tenant: b, token_file: t }]`,
+      'stands twice in `clients`',
+    ],
+    [
+      'a certificate that is none',
+      `host: 0.0.0.0, ${tls} }, clients: [{ certificate: abc, tenant: a, token_file: t }]`,
+      'certificate',
+    ],
+    ['insecure_network', 'host: 0.0.0.0, tenant: acme, token_file: t, insecure_network: true', 'insecure_network'],
+  ])('with %s', (_what, more, expected) => {
+    const found = problems(config(emulator, `[{ kind: mctp-tcp, dialect: spec, switch: sw0, ${more} }]`)).join('\n');
+    if (expected === undefined) expect(found).toBe('');
+    else expect(found).toContain(expected);
+  });
+
+  it('know a certificate by any spelling of its SHA-256', () => {
+    const bytes = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
+    const hex = bytes.toString('hex').toUpperCase();
+    for (const text of [bytes.toString('base64url'), hex, `'${hex.match(/../g)?.join(':')}'`]) {
+      const one = `[{ kind: mctp-tcp, dialect: spec, switch: sw0, host: 0.0.0.0, ${tls} },
+        clients: [{ certificate: ${text}, tenant: acme, token_file: t }] }]`;
+      const parsed = parseConfig(config(emulator, one), '/etc/cci/broker.yaml');
+      expect(parsed.ok && parsed.config.listeners[0]?.bindings[0]?.certificate).toBe(bytes.toString('base64url'));
+      expect(parsed.ok && parsed.config.listeners[0]?.tls).toEqual({
+        certificate: '/etc/cci/c.pem',
+        key: '/etc/cci/k.pem',
+      });
+    }
   });
 });

@@ -2,7 +2,17 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { JournalError, openJournal } from '../../../src/broker/journal/index.ts';
-import { check, DIRECTORY, FILE, intent, openInMemory, openOn, PATH, temporaryDirectory, testClock } from './fixture.ts';
+import {
+  check,
+  DIRECTORY,
+  FILE,
+  intent,
+  openInMemory,
+  openOn,
+  PATH,
+  temporaryDirectory,
+  testClock,
+} from './fixture.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 
 /** The bytes of a journal with `count` intents, each with its outcome. */

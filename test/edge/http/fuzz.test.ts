@@ -5,7 +5,7 @@ import { type Call, fakeCore, GOOD_TOKEN } from '../../support/fake-core.ts';
 import { RequestGenerator } from '../../support/request-generator.ts';
 
 /** Requests without a socket, and with one. Together with the seed they are the same in every run. */
-const CASES = Number(process.env.FUZZ_HTTP ?? 100_000);
+const CASES = Number(process.env.FUZZ_HTTP ?? 20_000);
 const SOCKET_CASES = Math.ceil(CASES / 50);
 const SEED = Number(process.env.FUZZ_SEED ?? 0x0c1);
 

@@ -43,8 +43,11 @@ it('is OpenAPI 3.1 and lists every route of the contract', () => {
     'get /metrics',
     'get /readyz',
     'get /v1/posture',
+    'get /v1/revocations',
     'get /v1/switches',
     'get /v1/switches/{switch}/commands',
+    'get /v1/switches/{switch}/console',
+    'get /v1/switches/{switch}/consoles',
     'get /v1/switches/{switch}/events',
     'get /v1/switches/{switch}/operations',
     'get /v1/switches/{switch}/operations/{id}',
@@ -54,7 +57,11 @@ it('is OpenAPI 3.1 and lists every route of the contract', () => {
     'get /v1/whoami',
     'post /v1/policy/reload',
     'post /v1/posture/lockdown',
+    'post /v1/revocations',
     'post /v1/switches/{switch}/commands',
+    'post /v1/switches/{switch}/console/approve',
+    'post /v1/switches/{switch}/console/deny',
+    'post /v1/switches/{switch}/console/kill',
     'post /v1/switches/{switch}/decisions',
     'post /v1/switches/{switch}/topology/accept',
     'post /v1/taint/acknowledge',
@@ -68,7 +75,7 @@ it('names each operation once, needs a token under /v1 and refers to the problem
       expect(seen.has(operation.operationId)).toBe(false);
       seen.add(operation.operationId);
       expect(operation.security).toEqual(path.startsWith('/v1/') ? undefined : []);
-      if (path.startsWith('/v1/') && !path.endsWith('/stream')) {
+      if (path.startsWith('/v1/') && !path.endsWith('/stream') && !path.endsWith('/console')) {
         expect(JSON.stringify(operation.responses.default)).toContain('#/components/schemas/Problem');
       }
     }

@@ -6,7 +6,7 @@ import { type ServedEmulator, serveEmulator } from '../../../src/backend/emulato
 import { issueDevelopmentToken } from '../../../src/broker/auth/index.ts';
 import { type RunningBroker, startBroker } from '../../../src/broker/index.ts';
 import type { Dialect } from '../../../src/cci/index.ts';
-import { openListeners } from '../../../src/cli/listeners.ts';
+import { openMctpListener } from '../../../src/edge/index.ts';
 
 const config = new URL('../../../config/', import.meta.url);
 const topology = new URL('topologies/default-32.yaml', config).pathname;
@@ -84,9 +84,11 @@ export async function startRehearsal(
   const broker = await startBroker(join(directory, 'broker.yaml'), {
     log: pino({ level: 'silent' }),
   });
-  const listeners = await openListeners(broker);
+  const listeners = await Promise.all(
+    broker.config.listeners.map(({ tls: _tls, ...one }) => openMctpListener(broker.core, one, { log: broker.log })),
+  );
   requests.length = 0;
-  const [open, guest] = listeners.addresses;
+  const [open, guest] = listeners;
   let again: ServedEmulator | undefined;
   return {
     direct: direct.address.port,
@@ -102,7 +104,7 @@ export async function startRehearsal(
       again = await serve(upstream.address.port);
     },
     async [Symbol.asyncDispose]() {
-      await listeners.close();
+      await Promise.all(listeners.map((listener) => listener.close()));
       await broker.close();
       await Promise.all([direct.close(), upstream.close(), again?.close()]);
       await rm(directory, { recursive: true, force: true });

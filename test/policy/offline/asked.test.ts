@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { extendCommands, fromHex } from '../../../src/cci/index.ts';
-import { askedSubmission, assumedPrincipal, parseBinding, parseSlot, parseTaint } from '../../../src/policy/index.ts';
+import { askedSubmission, assumedPrincipal, parseBinding, parseSlot, parseTaint } from '../../../src/policy/tools.ts';
 
 const bind = { vcs_id: 0, vppb_id: 1, physical_port_id: 3, ld_id: 1 };
 

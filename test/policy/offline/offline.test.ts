@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ldId, portId } from '../../../src/cci/index.ts';
-import { assumedPosture, fabricTopology } from '../../../src/policy/index.ts';
+import { assumedPosture, fabricTopology } from '../../../src/policy/tools.ts';
 import { exampleSpec, fakeFabric } from '../../support/fake-policy.ts';
 
 const fabric = fakeFabric(exampleSpec);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatFinding } from '../../../src/policy/index.ts';
+import { formatFinding } from '../../../src/policy/tools.ts';
 import { quiet, type Reviewed, reviewed, told } from './reviewed.ts';
 
 const acme = (...rows: string[]): Reviewed => ({ tenants: { acme: `${rows.join('\n')}\n` } });

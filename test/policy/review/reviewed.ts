@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type Finding, formatLoadError, loadFabric, readPolicy, review } from '../../../src/policy/index.ts';
+import { formatLoadError, loadFabric, readPolicy } from '../../../src/policy/index.ts';
+import { type Finding, review } from '../../../src/policy/tools.ts';
 
 /** Two tenants on one switch: acme has an SLD, half of a shared MLD and a host; globex the other halves. */
 export const fabricText = `switches:

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatFinding } from '../../../src/policy/index.ts';
+import { formatFinding } from '../../../src/policy/tools.ts';
 import { fabricText, reviewed, told } from './reviewed.ts';
 
 const rows = (...lines: string[]) => ({ tenants: { acme: `${lines.join('\n')}\n` } });

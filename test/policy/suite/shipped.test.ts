@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type CoveredRow, loadFabric, readPolicy, readSuite, review, runSuites } from '../../../src/policy/index.ts';
+import { loadFabric, readPolicy } from '../../../src/policy/index.ts';
+import { type CoveredRow, readSuite, review, runSuites } from '../../../src/policy/tools.ts';
 import { formatProblem } from '../../../src/yaml/index.ts';
 import { opened, shippedFabric } from '../trace/opened.ts';
 

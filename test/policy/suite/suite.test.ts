@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openPolicy, readSuite, runSuites, type Suite } from '../../../src/policy/index.ts';
+import { openPolicy, readSuite, runSuites, type Suite } from '../../../src/policy/tools.ts';
 import { formatProblem } from '../../../src/yaml/index.ts';
 import { fabric, sourceOf } from '../load/fixture.ts';
 import { opened } from '../trace/opened.ts';

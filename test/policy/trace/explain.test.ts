@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { catalogue, isTyped } from '../../../src/cci/index.ts';
-import { explain, linkSource, openPolicy, RoleWays, summaryOf } from '../../../src/policy/index.ts';
+import { explain, linkSource, openPolicy, RoleWays, summaryOf } from '../../../src/policy/tools.ts';
 import { fabric as shippedFabric, sourceOf } from '../load/fixture.ts';
 import { type Asked, explained, opened } from './opened.ts';
 

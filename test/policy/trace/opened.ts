@@ -1,23 +1,25 @@
 import { readFileSync } from 'node:fs';
 import {
+  type Decision,
+  type DecisionInput,
+  type Fabric,
+  formatLoadError,
+  loadFabric,
+  type TokenScope,
+} from '../../../src/policy/index.ts';
+import {
   type AskedCommand,
   type AssumedPosture,
   type AssumedState,
   askedSubmission,
   assumedPosture,
   assumedPrincipal,
-  type Decision,
-  type DecisionInput,
   type Explanation,
   explain,
-  type Fabric,
   fabricTopology,
-  formatLoadError,
-  loadFabric,
   type OpenPolicy,
   openPolicy,
-  type TokenScope,
-} from '../../../src/policy/index.ts';
+} from '../../../src/policy/tools.ts';
 import { ISSUER } from '../load/fixture.ts';
 
 export function shippedFabric(file = 'config/fabric.yaml'): Fabric {

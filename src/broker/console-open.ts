@@ -79,6 +79,11 @@ export async function consoleLines(
   if (profile !== 'bmc' || rawCommands === 'off') {
     lines.push('  ATTENTION  no console can be opened: the raw gate is closed (profile `bmc`, `raw_commands`)');
   }
+  if (process.getuid?.() !== 0) {
+    lines.push(
+      "  ATTENTION  consoles run as the broker's own user: their programs can reach its journal, its keys and their own recordings",
+    );
+  }
   for (const program of settings.programs.values()) {
     const { memoryBytes, processes, files } = program.limits;
     const problems = await backend.check({ ...program, limits: { memoryBytes, processes, files } });

@@ -80,27 +80,49 @@ export function encodeFrame({ kind, sequence, body }: Frame): Buffer {
  */
 export class FrameReader {
   readonly #from: Row['from'];
+  /** Less than a header. */
   #held: Buffer = Buffer.alloc(0);
+  /** A frame whose header was looked at and whose end is not there. */
+  #begun: { readonly whole: Buffer; filled: number } | undefined;
 
   /** @param from the side that is read */
   constructor(from: Row['from']) {
     this.#from = from;
   }
 
-  /** The frames that end in these bytes, one after the other. @throws FrameError; nothing may be read after it */
+  /**
+   * The frames that end in these bytes, one after the other. However small the pieces are in which a frame comes, each is
+   * copied once. @throws FrameError; nothing may be read after it
+   */
   *take(chunk: Buffer): Generator<Frame> {
     let bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = Buffer.alloc(0);
-    while (bytes.length >= FRAME_HEADER_BYTES) {
-      const { kind, length } = this.#header(bytes);
-      const end = FRAME_HEADER_BYTES + length;
-      if (bytes.length < end) break;
-      const sequence = bytes.readUInt32LE(4);
-      const body = bytes.subarray(FRAME_HEADER_BYTES, end);
-      bytes = bytes.subarray(end);
-      yield { kind, sequence, body };
+    const begun = this.#begun;
+    if (begun !== undefined) {
+      const taken = chunk.copy(begun.whole, begun.filled);
+      begun.filled += taken;
+      if (begun.filled < begun.whole.length) return;
+      this.#begun = undefined;
+      bytes = chunk.subarray(taken);
+      yield this.#frame(begun.whole);
     }
-    this.#held = bytes;
+    while (bytes.length >= FRAME_HEADER_BYTES) {
+      const end = FRAME_HEADER_BYTES + this.#header(bytes).length;
+      if (bytes.length < end) {
+        const whole = Buffer.allocUnsafe(end);
+        this.#begun = { whole, filled: bytes.copy(whole) };
+        return;
+      }
+      const whole = bytes.subarray(0, end);
+      bytes = bytes.subarray(end);
+      yield this.#frame(whole);
+    }
+    this.#held = Buffer.from(bytes);
+  }
+
+  #frame(whole: Buffer): Frame {
+    const { kind } = this.#header(whole);
+    return { kind, sequence: whole.readUInt32LE(4), body: whole.subarray(FRAME_HEADER_BYTES) };
   }
 
   #header(bytes: Buffer): { readonly kind: FrameKind; readonly length: number } {

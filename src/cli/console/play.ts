@@ -34,6 +34,7 @@ export async function play(io: Io, name: string, flags: PlayFlags): Promise<Exit
     toMs: flags.to === undefined ? Number.POSITIVE_INFINITY : parseMoment(flags.to),
   };
   const idleMs = flags.idleLimit === undefined ? Number.POSITIVE_INFINITY : parseDuration(flags.idleLimit);
+  if (flags.search === '') throw new UsageError('there is nothing to search for', 'give --search a text');
   const recording = await openNamed(name, flags);
   const isComplete = await withSentences(async () => {
     if (flags.search !== undefined) return search(io, recording, range, flags.search);
@@ -125,7 +126,6 @@ async function asText(io: Io, recording: OpenRecording, range: Range): Promise<P
 }
 
 async function search(io: Io, recording: OpenRecording, range: Range, text: string): Promise<Played> {
-  if (text === '') throw new UsageError('there is nothing to search for', 'give --search a text');
   const wanted = text.toLowerCase();
   let found = 0;
   const state = await lines(recording, range, (source, line) => {

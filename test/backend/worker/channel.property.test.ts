@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BackendError } from '../../../src/backend/index.ts';
 import { encodeFrame, type Frame, FrameError, FrameReader } from '../../../src/backend/worker/frames.ts';
 import {
@@ -185,4 +185,16 @@ describe('messages between broker and device worker', () => {
   function wire() {
     return { kind: 'k', description: 'd', bootId: 'b', notes: [], maxPayload: 2048 };
   }
+});
+
+it('a large answer that a worker sends byte by byte is put together once, not copied anew with each byte', () => {
+  const copied = vi.spyOn(Buffer, 'concat');
+  const reader = new FrameReader('worker');
+  const bytes = encodeFrame({ kind: 'reply', sequence: 7, body: new Uint8Array(20_000).fill(5) });
+  const frames: Frame[] = [];
+  for (const byte of bytes) frames.push(...reader.take(Buffer.from([byte])));
+  const most = Math.max(0, ...copied.mock.results.map(({ value }) => (value as Buffer).length));
+  copied.mockRestore();
+  expect(frames.map(({ kind, sequence, body }) => [kind, sequence, body.length])).toEqual([['reply', 7, 20_000]]);
+  expect(most).toBeLessThan(32);
 });

@@ -145,6 +145,12 @@ test.each([
   ['90s', 90_000],
 ])('the moment %s', (text, ms) => expect(parseMoment(text)).toBe(ms));
 
+test('a recording whose date is none plays all the same', async () => {
+  const file = join(state, 'far.cast');
+  await writeFile(file, '{"version":2,"width":80,"height":24,"timestamp":1e300}\n[0,"o","seen\\r\\n"]\n');
+  expect(await play(file, '--text')).toMatchObject({ code: 0, out: expect.stringContaining('seen') });
+});
+
 test('moments for people', () => {
   expect([0, 75_500, 3_723_449].map(momentText)).toEqual(['0:00.0', '1:15.5', '1:02:03.4']);
 });
@@ -159,6 +165,13 @@ describe('lines of what was drawn', () => {
     const plain = new PlainText();
     const found = [...plain.take(Buffer.from(text), 0), ...plain.end()];
     expect(found.map((line) => line.text)).toEqual(lines);
+  });
+
+  test('a megabyte of backspaces is read in the time of a megabyte', () => {
+    const plain = new PlainText();
+    plain.take(Buffer.from(`${'a'.repeat(500_000)}${'b\b'.repeat(500_000)}`), 1);
+    plain.take(Buffer.from('cd\b\b\b'), 2);
+    expect(plain.take(Buffer.from('e\n'), 3).at(-1)?.text).toBe('e');
   });
 
   test('a line without an end does not fill the memory', () => {

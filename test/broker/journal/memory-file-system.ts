@@ -55,6 +55,25 @@ export class MemoryFileSystem implements JournalFileSystem {
     }
   }
 
+  /** The disk as one process has it: once that is dead, nothing it still tries happens. */
+  ofOneProcess(): JournalFileSystem {
+    const generation = this.#generation;
+    const living =
+      <A extends readonly unknown[], R>(call: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        if (generation !== this.#generation) throw failure('EIO', 'a call of a dead process');
+        return call(...args);
+      };
+    return {
+      open: living((path: string, mode: OpenMode) => this.open(path, mode)),
+      makeDirectory: living((path: string) => this.makeDirectory(path)),
+      syncDirectory: living((path: string) => this.syncDirectory(path)),
+      identity: living((path: string) => this.identity(path)),
+      list: living((directory: string) => this.list(directory)),
+      rename: living((from: string, to: string) => this.rename(from, to)),
+    };
+  }
+
   /** The process dies and the machine does not: nothing is lost, and nothing is durable that was not. */
   killTheProcess(): void {
     this.#generation += 1;

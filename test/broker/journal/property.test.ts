@@ -58,7 +58,7 @@ class World {
     this.journal = await openJournal({
       directory: DIRECTORY,
       clock: testClock(),
-      fileSystem: this.disk,
+      fileSystem: this.disk.ofOneProcess(),
       lock: async () => ({ release: () => undefined }),
       flushAfterMs: 0,
       retryAfterMs: 1_000_000,

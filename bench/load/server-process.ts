@@ -41,7 +41,9 @@ export async function startBroker(
   const state = mkdtempSync(join(tmpdir(), 'cci-bench-'));
   const child = spawn(process.execPath, [
     // As `npm start` has it.
-    ...(process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=4').split(' ').filter((flag) => flag !== ''),
+    ...(process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=8 --no-parallel-scavenge')
+      .split(' ')
+      .filter((flag) => flag !== ''),
     join(root, 'bin/cci.js'),
     'serve',
     '--config',

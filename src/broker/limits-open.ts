@@ -5,14 +5,14 @@ import type { Journal } from './journal/index.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import type { Services, SwitchRuntime } from './pipeline/index.ts';
 import { Quotas, RefusalTally, type Tally } from './quota/index.ts';
-import { createEntrance } from './schedule/index.ts';
+import { BusyPoll, createEntrance } from './schedule/index.ts';
 
 /** Quotas, weights and the count of refusals, as the configuration has them. */
 export function openLimits(
   config: BrokerConfig,
   journal: Journal,
   switches: ReadonlyMap<string, SwitchRuntime>,
-): Pick<Services, 'quotas' | 'refusals' | 'weightOf' | 'entrance'> {
+): Pick<Services, 'quotas' | 'refusals' | 'weightOf' | 'entrance' | 'busyPoll'> {
   const runningOf = (tenant: string) =>
     [...switches.values()].reduce((sum, { operations }) => sum + operations.runningOf(tenant), 0);
   return {
@@ -20,6 +20,7 @@ export function openLimits(
     refusals: new RefusalTally({ nowMs: Date.now, write: (tally) => recordTally(journal, tally) }),
     weightOf: weights(config),
     entrance: createEntrance(weights(config)),
+    busyPoll: new BusyPoll(config.limits.busyPollUs),
   };
 }
 

@@ -31,7 +31,7 @@ export type EdgeHost = Pick<RunningBroker, 'core' | 'edgeAccounts'> & {
 const TOKEN_FILE_MOST = 64 * 1024;
 /** Beside one for each client: streams of its own, listeners, the channel. */
 const OWN_DESCRIPTORS = 256;
-const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=4'];
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8', '--no-parallel-scavenge'];
 
 /**
  * Starts the edge as a process of its own, confined as far as this machine can, and keeps one running.

@@ -49,6 +49,7 @@ export class TokenAuthenticator implements Authenticator {
   readonly #failures: FailedAttempts | undefined;
   readonly #decoys: KeySet;
   readonly #cache: GenerationMap<Verified>;
+  readonly #digests = new WeakMap<Credential, { readonly token: string; readonly digest: string }>();
   /** Tokens being verified now: of a burst with one token, the first does the work. */
   readonly #running = new Map<string, Promise<Checked>>();
   #hits = 0;
@@ -99,7 +100,7 @@ export class TokenAuthenticator implements Authenticator {
     if (shown.session !== undefined) return ok(rest);
     const found = await this.#token(shown);
     if (!found.ok) return found;
-    const session = this.#possession.begin(this.#bound(found.value, digestOf(shown.token)), this.#clock.now());
+    const session = this.#possession.begin(this.#bound(found.value, this.#digestOf(shown)), this.#clock.now());
     if (session === undefined) return err(refuse('sessions-full', 'no room for a session', { retryAfterMs: 1000 }));
     return ok({ ...rest, session });
   }
@@ -135,7 +136,7 @@ export class TokenAuthenticator implements Authenticator {
   #held(known: Verified, shown: Credential, purpose: Purpose): Answer | Promise<Answer> {
     if (known.isBearer && shown.scheme !== 'dpop') return known.outcome;
     try {
-      const token = this.#bound(known, digestOf(shown.token));
+      const token = this.#bound(known, this.#digestOf(shown));
       const held = this.#possession.check(token, shown, purpose, this.#clock.now());
       if (!(held instanceof Promise)) return held.ok ? known.outcome : held;
       return held
@@ -169,12 +170,13 @@ export class TokenAuthenticator implements Authenticator {
   }
 
   /** The token, from memory or verified. */
-  #token({ token, source }: Credential): Checked | Promise<Checked> {
+  #token(shown: Credential): Checked | Promise<Checked> {
+    const { token, source } = shown;
     if (typeof token !== 'string' || token === '') return err(refuse('missing', 'no token'));
     if (token.length > MAX_TOKEN_BYTES) return err(refuse('too-large', `${token.length} characters`));
     // The digest is the key, not the token: a dump of the process then holds no credentials for the cache's sake. It
-    // costs about a microsecond for a kilobyte, most of what a hit costs.
-    const digest = digestOf(token);
+    // costs some microseconds for a kilobyte, most of what a hit costs.
+    const digest = this.#digestOf(shown);
     try {
       const known = this.#recall(digest);
       if (known !== undefined) return ok(known);
@@ -192,6 +194,15 @@ export class TokenAuthenticator implements Authenticator {
       });
     this.#running.set(digest, work);
     return work;
+  }
+
+  /** A stream, a listener and a kept-alive connection show the same credential again and again. */
+  #digestOf(shown: Credential): string {
+    const known = this.#digests.get(shown);
+    if (known !== undefined && known.token === shown.token) return known.digest;
+    const digest = digestOf(shown.token);
+    this.#digests.set(shown, { token: shown.token, digest });
+    return digest;
   }
 
   #inTurn(source: string, work: () => Promise<Checked>): Promise<Checked> | undefined {

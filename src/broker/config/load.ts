@@ -50,6 +50,7 @@ export interface BrokerConfig {
     readonly queuePerTenant: number;
     readonly perTenant: number;
     readonly commandTimeoutMs: number;
+    readonly busyPollUs: number;
     readonly waitMs: number;
     readonly unbindWaitMs: number;
   };
@@ -258,6 +259,7 @@ function complete(content: BrokerConfigFile, file: string): BrokerConfig {
       queuePerTenant: content.limits?.queue_per_tenant ?? 256,
       perTenant: content.limits?.per_tenant ?? 256,
       commandTimeoutMs: content.limits?.command_timeout_ms ?? 2000,
+      busyPollUs: content.limits?.busy_poll_us ?? 150,
       waitMs: content.limits?.wait_ms ?? 10_000,
       unbindWaitMs: content.limits?.unbind_wait_ms ?? 600_000,
     },

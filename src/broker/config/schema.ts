@@ -234,6 +234,15 @@ export const BrokerConfigSchema = Type.Object(
             Type.Integer({ minimum: 1, maximum: 10_000, default: 256, description: 'Commands of one tenant at once' }),
           ),
           command_timeout_ms: Type.Optional(Type.Integer({ minimum: 10, maximum: 60_000, default: 2000 })),
+          busy_poll_us: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 1000,
+              default: 150,
+              description:
+                'How long the broker stays awake while a device is asked and behind an answer, in microseconds; 0: not at all',
+            }),
+          ),
         },
         closed,
       ),

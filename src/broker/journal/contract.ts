@@ -1,7 +1,7 @@
 import type { JournalError } from './errors.ts';
 import type { PreparedMembers } from './line.ts';
 import type { OpenIntent } from './open-intents.ts';
-import type { AppendableKind, RecordBodies, RecordKind } from './records.ts';
+import type { AppendableKind, NotableKind, RecordBodies, RecordKind } from './records.ts';
 
 /** Time for the journal. */
 export interface JournalClock {
@@ -74,6 +74,13 @@ export interface AppendOptions {
   readonly prepared?: PreparedMembers;
 }
 
+export interface NoteOptions {
+  /** Further members of the record, none of which its body has. */
+  readonly prepared?: PreparedMembers;
+  /** Told when the record could not be made after all: then it is not in the journal, and never will be. */
+  readonly lost: (error: JournalError) => void;
+}
+
 /** The audit journal of one broker. */
 export interface Journal {
   readonly report: OpenReport;
@@ -87,6 +94,13 @@ export interface Journal {
    * @throws JournalError `failed`, `overloaded`, `invalid`, `closed`; for durable ones also `io`, `replaced`, `truncated`
    */
   append<K extends AppendableKind>(kind: K, body: RecordBodies[K], options: AppendOptions): Promise<Appended>;
+  /**
+   * Adds a record that nobody waits for. It resolves at once; the record is made in the next turn of the event loop, and
+   * before any that is appended after it, so the order of calls is the order of the journal all the same. On disk within 50 ms, and where every record is durable (`strict`) it resolves when it is.
+   * A long one (16 KiB) is made at once.
+   * @throws JournalError as `append` does, but `invalid` goes to `lost` where the record is made later
+   */
+  note<K extends NotableKind>(kind: K, body: RecordBodies[K], options: NoteOptions): Promise<void>;
   /** Resolves when everything accepted so far is on disk. @throws JournalError */
   flush(): Promise<void>;
   health(): JournalHealth;

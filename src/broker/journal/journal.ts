@@ -6,6 +6,7 @@ import type {
   Journal,
   JournalClock,
   JournalHealth,
+  NoteOptions,
   OpenReport,
 } from './contract.ts';
 import { directoryProblem } from './directory.ts';
@@ -14,8 +15,8 @@ import type { JournalFile, JournalFileSystem } from './file-system.ts';
 import type { CheckpointSigner } from './key.ts';
 import type { JournalLock } from './lock.ts';
 import type { OpenIntent, OpenIntents } from './open-intents.ts';
-import { bytesOf, type PendingLine, PendingLines } from './pending.ts';
-import type { AppendableKind, RecordBodies } from './records.ts';
+import { CommitBuffer, type PendingLine, PendingLines } from './pending.ts';
+import type { AppendableKind, NotableKind, RecordBodies } from './records.ts';
 import { Recovery } from './recovery.ts';
 import type { DurableEnd } from './segment.ts';
 import type { SegmentRef } from './segment-names.ts';
@@ -53,6 +54,18 @@ export interface WriterStart {
   readonly intents: OpenIntents;
 }
 
+/** A record that was accepted and is not made yet. */
+interface Noted {
+  readonly atMs: number;
+  readonly make: () => PendingLine;
+  readonly lost: (error: JournalError) => void;
+}
+
+/** As many are made at once where one turn of the event loop brings more. */
+const NOTED_MAX = 64;
+/** Longer ones, in characters, may prove too long for a record, and somebody has to hear that. */
+const NOTED_TEXT_MAX = 16_384;
+
 /** Longest pause between two automatic attempts to recover, in milliseconds. */
 const MAX_RETRY_MS = 5000;
 
@@ -63,6 +76,9 @@ export class JournalWriter implements Journal {
   readonly #chain: Chain;
   readonly #segment: SegmentWriter;
   readonly #pending = new PendingLines();
+  readonly #buffer = new CommitBuffer();
+  #noted: Noted[] = [];
+  #making: NodeJS.Immediate | undefined;
   /** Of what is on disk; the chain has its own, which is ahead. */
   readonly #intents: OpenIntents;
   readonly #recovery = new Recovery();
@@ -105,6 +121,7 @@ export class JournalWriter implements Journal {
   ): Promise<Appended> {
     let line: PendingLine;
     try {
+      this.#makeNoted();
       this.#mustAccept();
       const nowMs = this.#options.clock.now();
       this.#rotateWhenFull(nowMs);
@@ -127,6 +144,44 @@ export class JournalWriter implements Journal {
     return settled;
   }
 
+  async note<K extends NotableKind>(kind: K, body: RecordBodies[K], { prepared, lost }: NoteOptions): Promise<void> {
+    if (this.#options.isStrict || (prepared?.text.length ?? 0) > NOTED_TEXT_MAX) {
+      await this.append(kind, body, { durable: false, ...(prepared === undefined ? {} : { prepared }) });
+      return;
+    }
+    this.#mustAccept();
+    const atMs = this.#options.clock.now();
+    this.#noted.push({ atMs, make: () => this.#chain.record(kind, body, atMs, prepared), lost });
+    if (this.#noted.length >= NOTED_MAX) this.#makeNoted();
+    else this.#makeBehind();
+  }
+
+  /** Behind the replies of this turn of the event loop, which may leave at its end. */
+  #makeBehind(): void {
+    this.#making ??= setImmediate(() => {
+      this.#making = setImmediate(() => this.#makeNoted());
+    });
+  }
+
+  /** INVARIANT: before anything else that goes into the chain, or looks where it ends. */
+  #makeNoted(): void {
+    if (this.#noted.length === 0) return;
+    clearImmediate(this.#making);
+    this.#making = undefined;
+    const noted = this.#noted;
+    this.#noted = [];
+    for (const { atMs, make, lost } of noted) {
+      try {
+        this.#rotateWhenFull(atMs);
+        this.#pending.add(make());
+      } catch (error) {
+        lost(asJournalError(error, "a record that was accepted can't be made"));
+      }
+    }
+    this.#signInTime();
+    if (this.#error === undefined) this.#flushLater();
+  }
+
   health(): JournalHealth {
     return {
       state: this.#closed !== undefined ? 'closed' : this.#error !== undefined ? 'failed' : 'open',
@@ -143,12 +198,14 @@ export class JournalWriter implements Journal {
   }
 
   async flush(): Promise<void> {
+    this.#makeNoted();
     this.#startFlush();
     await this.#flushing;
     if (this.#error !== undefined) throw this.#error;
   }
 
   close(): Promise<void> {
+    this.#makeNoted();
     this.#closed ??= this.#close();
     return this.#closed;
   }
@@ -283,7 +340,7 @@ export class JournalWriter implements Journal {
   /** Lines of one segment. */
   async #write(lines: readonly PendingLine[]): Promise<void> {
     const last = lines.at(-1);
-    if (last !== undefined) await this.#segment.write(last.segment, bytesOf(lines), Buffer.from(last.text));
+    if (last !== undefined) await this.#segment.write(last.segment, this.#buffer.of(lines), Buffer.from(last.text));
   }
 
   #durable(lines: readonly PendingLine[]): void {
@@ -323,6 +380,7 @@ export class JournalWriter implements Journal {
     const failure = this.#cause;
     if (failure === undefined) return;
     const { fileSystem, directory, lock } = this.#options;
+    this.#makeNoted();
     try {
       const problem = await directoryProblem(fileSystem, directory);
       if (problem !== undefined) throw problem;

@@ -64,6 +64,29 @@ export class PendingLines {
   }
 }
 
-export function bytesOf(lines: readonly PendingLine[]): Buffer {
-  return Buffer.from(lines.map((line) => line.text).join(''));
+/** Longest buffer that is kept from one commit to the next, in bytes. */
+const KEPT_MAX = 4 << 20;
+
+/**
+ * The bytes of a commit. Under load there are twenty commits of a megabyte in a second: their buffer is made once.
+ *
+ * INVARIANT: what `of` gave is written, or given up, before it is called again.
+ */
+export class CommitBuffer {
+  #kept: Buffer = Buffer.allocUnsafeSlow(1 << 16);
+
+  of(lines: readonly PendingLine[]): Buffer {
+    const size = lines.reduce((sum, { bytes }) => sum + bytes, 0);
+    const buffer = this.#room(size);
+    let end = 0;
+    for (const { text } of lines) end += buffer.write(text, end);
+    return buffer.subarray(0, end);
+  }
+
+  #room(size: number): Buffer {
+    if (size <= this.#kept.length) return this.#kept;
+    const made = Buffer.allocUnsafeSlow(size > KEPT_MAX ? size : 2 ** Math.ceil(Math.log2(size)));
+    if (size <= KEPT_MAX) this.#kept = made;
+    return made;
+  }
 }

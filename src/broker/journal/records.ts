@@ -18,6 +18,9 @@ export type RecordKind = keyof RecordBodies;
 /** Kinds that are given to `append`; the journal makes checkpoints itself. */
 export type AppendableKind = Exclude<RecordKind, 'checkpoint'>;
 
+/** Records that tell how something ended: nothing waits for them. */
+export type NotableKind = 'decision' | 'outcome';
+
 export const recordKinds = Object.keys(recordBodySchemas) as readonly RecordKind[];
 
 /** Marks that an inquiry looks for first. */

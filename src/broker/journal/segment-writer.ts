@@ -34,7 +34,8 @@ export class SegmentWriter {
   }
 
   /**
-   * Appends to a segment, the one that is written now or the next, and resolves when it is on disk.
+   * Appends to a segment, the one that is written now or the next, and resolves when it is on disk. The bytes must stay as
+   * they are until then, and where it rejects until `reattach`.
    * @throws JournalError, or what the file system says: then nothing is known about these bytes until `reattach`
    */
   async write(segment: number, bytes: Uint8Array, lastLine: Uint8Array): Promise<void> {
@@ -44,6 +45,7 @@ export class SegmentWriter {
     const offset = this.#end.offset + bytes.length;
     await inspect(this.#fileSystem, this.#file, this.#segment.path, offset);
     this.#end = { offset, lastLine };
+    this.#attempted = NOTHING.lastLine;
   }
 
   /** Is the file still ours, and as long as it should be? @throws JournalError */

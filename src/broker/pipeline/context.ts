@@ -14,7 +14,7 @@ import type { BrokerMetrics } from '../metrics.ts';
 import type { Operations } from '../operations.ts';
 import type { PolicyHolder } from '../policy-holder.ts';
 import type { Quotas, RefusalTally } from '../quota/index.ts';
-import type { Cancellation, Scheduler } from '../schedule/index.ts';
+import type { BusyPoll, Cancellation, Scheduler } from '../schedule/index.ts';
 import type { TagOwners } from '../tag-owners.ts';
 import type { SwitchTopology } from '../topology.ts';
 import type { WatchedFabric } from '../topology-open.ts';
@@ -60,6 +60,8 @@ export interface Services {
   readonly weightOf: (tenant: string) => number;
   /** Turns with this process's own time. */
   readonly entrance: Scheduler;
+  /** Keeps this process awake where an answer or another request is about to come. */
+  readonly busyPoll: BusyPoll;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }

@@ -72,6 +72,7 @@ export async function dispatch(services: Services, request: Request, decided: De
         }
         left = true;
         reached(request, 'sent');
+        services.busyPoll.keep();
         return { go: true, command: decision.command };
       },
       (answer, send) => {

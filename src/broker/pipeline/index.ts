@@ -17,9 +17,10 @@ import { Cancellation, type Turn } from '../schedule/index.ts';
 import { admit, withinQuota } from './admit.ts';
 import { decisionAnswer } from './answer.ts';
 import { authenticate } from './authenticate.ts';
+import { Behind } from './behind.ts';
 import type { Decided, Refusal, Request, Services } from './context.ts';
 import { began } from './course.ts';
-import { consider, decide, decideRepeat, foreign, raiseTaints } from './decide.ts';
+import { consider, decide, decideRepeat, foreign } from './decide.ts';
 import { decode } from './decode.ts';
 import { type Dispatched, dispatch, needsIntent, raiseMalformed, unrecordable } from './dispatch.ts';
 import { enter } from './enter.ts';
@@ -30,6 +31,7 @@ import { decodedAgain, Repeats } from './repeats.ts';
 import { replyTo } from './reply.ts';
 import { seenSwitch } from './seen-switch.ts';
 import { switchFree } from './switch-free.ts';
+import { leaveGap } from './unrecorded.ts';
 import { validity } from './validity.ts';
 import { virtualReply } from './virtual.ts';
 
@@ -53,9 +55,11 @@ export class Pipeline {
   /** Requests that can be cancelled, by the handles that their senders gave them. */
   private readonly handles = new Map<string, Cancellation>();
   private readonly repeats = new Repeats();
+  private readonly behind: Behind;
 
   constructor(services: Services) {
     this.services = services;
+    this.behind = new Behind((error) => services.log.error({ err: error }, 'what was counted is lost'));
   }
 
   /** Takes back a request that has not been sent to its device; does nothing for any other. */
@@ -191,6 +195,7 @@ export class Pipeline {
     try {
       const repeat = known ?? this.repeats.remember(services, runtime, principal, command, decided.value);
       const answer = await this.carryOut(request, { ...decided.value, stillValid, repeat }, turn);
+      services.busyPoll.keep();
       if (answer.ok) pass.value.received(answer.value.payload.length);
       return answer;
     } finally {
@@ -334,10 +339,7 @@ export class Pipeline {
       await recordOutcome(this.services, request, decided, decision, ended);
       return true;
     } catch (error) {
-      this.services.log.error({ requestId: request.id, err: error }, 'an outcome could not be recorded');
-      await raiseTaints(decided.runtime, decided.principal, request, [
-        { letter: 'A', scope: `/switches/${decided.runtime.name}`, reason: 'an outcome could not be recorded' },
-      ]).catch((failure: unknown) => this.services.log.error({ err: failure }, 'nor could the taint'));
+      await leaveGap(this.services, request, decided, error);
       return false;
     }
   }
@@ -382,17 +384,18 @@ export class Pipeline {
   }
 
   private count(decided: Decided, decision: Decision, request: Request, end: string): void {
-    const { metrics } = this.services;
-    metrics.commands.inc({ switch: decided.runtime.name, class: decision.facts.class, end });
-    metrics.ofTenants.commands.inc({ tenant: decided.principal.tenant, class: decision.facts.class, end });
-    metrics.durations.observe({ class: decision.facts.class }, (this.services.nowMs() - request.startedMs) / 1000);
-    if (decision.facts.class === 'raw') {
-      metrics.unaudited.inc({ switch: decided.runtime.name });
-      this.services.log.warn(
-        { requestId: request.id, principal: decided.principal.name, command: decision.facts.command, end },
-        'unaudited command',
-      );
-    }
+    const { metrics, log, nowMs } = this.services;
+    const seconds = (nowMs() - request.startedMs) / 1000;
+    const { class: kind, command } = decision.facts;
+    const { runtime, principal } = decided;
+    this.behind.add(() => {
+      metrics.commands.inc({ switch: runtime.name, class: kind, end });
+      metrics.ofTenants.commands.inc({ tenant: principal.tenant, class: kind, end });
+      metrics.durations.observe({ class: kind }, seconds);
+      if (kind !== 'raw') return;
+      metrics.unaudited.inc({ switch: runtime.name });
+      log.warn({ requestId: request.id, principal: principal.name, command, end }, 'unaudited command');
+    });
   }
 }
 

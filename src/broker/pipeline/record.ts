@@ -18,6 +18,7 @@ import { shadowFinding } from '../shadow.ts';
 import type { Decided, Decoded, Refusal, Request, Services, SwitchRuntime } from './context.ts';
 import { durations, postureBefore } from './course.ts';
 import { typedRow } from './decode.ts';
+import { leaveGap } from './unrecorded.ts';
 
 /** How a command ended. `unknown`: it may have been executed, nobody can say. */
 export interface Ended {
@@ -55,7 +56,11 @@ export async function recordIntent(
   }
 }
 
-/** Stage 12: what became of a command that was allowed. On the disk within 50 ms, or at once where all records are. */
+/**
+ * Stage 12: what became of a command that was allowed. On the disk within 50 ms, or at once where all records are. The
+ * reply waits for a record that has to be put together, because it may prove too long; the others are made behind it, and
+ * should that fail, the gap is marked as one that is noticed at once is.
+ */
 export async function recordOutcome(
   services: Services,
   request: Request,
@@ -65,6 +70,7 @@ export async function recordOutcome(
 ): Promise<void> {
   const { runtime, decoded, principal } = decided;
   const { intent, outcome } = ended;
+  const lost = (error: JournalError): void => void leaveGap(services, request, decided, error);
   const details = endDetails(ended, intent === undefined ? reviewed(decoded, decision) : {});
   const answered: AnswerFields = {
     ...(ended.returnCodes === undefined ? {} : { returnCodes: ended.returnCodes }),
@@ -83,13 +89,14 @@ export async function recordOutcome(
     };
     // The intent is on the disk. Should the broker be killed before the outcome is, it is told as unknown, which it then is.
     await inTime(services, WAITING_OUTCOMES);
-    await services.journal.append('outcome', body, { durable: false });
+    await services.journal.note('outcome', body, { lost });
     return;
   }
   const prepared = preparedFor(services, request, decided, decision, ended);
   if (prepared !== undefined) {
     const body = { ...which(request, runtime), verdict: decision.verdict, ...answered, ...details };
-    await appendInTime(services, body, WAITING_OUTCOMES, prepared);
+    await inTime(services, WAITING_OUTCOMES);
+    await services.journal.note('decision', body, { prepared, lost });
     return;
   }
   const command = what(services, request, runtime, decoded, decision);
@@ -134,18 +141,9 @@ const WAITING_OUTCOMES = 4 << 20;
  * Holds a caller back to the pace of the disk. Without this, one tenant's refusals could fill what the journal keeps in
  * memory, and then everybody's commands would be refused for want of a record.
  */
-async function appendInTime(
-  services: Services,
-  body: RecordBodies['decision'],
-  waitingMax: number,
-  prepared?: PreparedMembers,
-): Promise<void> {
+async function appendInTime(services: Services, body: RecordBodies['decision'], waitingMax: number): Promise<void> {
   await inTime(services, waitingMax);
-  await services.journal.append(
-    'decision',
-    body,
-    prepared === undefined ? { durable: false } : { durable: false, prepared },
-  );
+  await services.journal.append('decision', body, { durable: false });
 }
 
 function endDetails({ failure, note, outcome, intent }: Ended, review: JournalObject) {

@@ -4,6 +4,7 @@ import {
   encodeRoutedReply,
   err,
   isSuccess,
+  type Json,
   ok,
   RC,
   type Result,
@@ -65,7 +66,7 @@ export async function replyTo(
     ...(decision.command.hops.length === 0 ? {} : { layers: routed.layers.map((layer) => layer.returnCode) }),
     ...(last.returnCode === RC.backgroundStarted ? { background: { operation: request.id } } : {}),
     // Who sent bytes reads bytes.
-    ...(value === undefined || decided.decoded.message !== undefined ? {} : { result: toJson(value) }),
+    ...(value === undefined || decided.decoded.message !== undefined ? {} : { result: jsonOf(fitting, value) }),
     payload,
   };
   return ok(
@@ -85,6 +86,13 @@ export interface Body {
   readonly payload: Uint8Array;
   /** Absent for raw and error replies. */
   readonly value?: Value;
+  /** Of `value`, once it was asked for: the reply of a repeated read is the same each time. */
+  json?: Json;
+}
+
+function jsonOf(body: Body, value: Value): Json {
+  body.json ??= toJson(value);
+  return body.json;
 }
 
 /** BO says that somebody's operation runs: it is shown for the caller's own only. */

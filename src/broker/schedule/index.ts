@@ -1,3 +1,4 @@
+export { BusyPoll } from './busy-poll.ts';
 export { Cancellation } from './cancellation.ts';
 export { createEntrance, laneOf } from './entrance.ts';
 export type { Lane } from './flow.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Credential } from '../../broker/core-api.ts';
-import { peerOf } from './peer.ts';
+import { type Peer, peerOf } from './peer.ts';
 import { proofUrlOf } from './proof-url.ts';
 
 const AUTHORIZATION = /^(Bearer|DPoP) +([\x21-\x7e]+)$/i;
@@ -11,8 +11,24 @@ const AUTHORIZATION = /^(Bearer|DPoP) +([\x21-\x7e]+)$/i;
  * taken from the URL (URLs end up in logs) nor from a WebSocket subprotocol (proxies log those).
  */
 export function credentialOf(request: IncomingMessage): Credential {
-  const { source, certificate } = peerOf(request);
-  const { authorization, dpop, isAmbiguous } = shownIn(request.rawHeaders);
+  const peer = peerOf(request);
+  const shown = shownIn(request.rawHeaders);
+  if (shown.dpop !== undefined || shown.isAmbiguous) return readCredential(request, peer, shown);
+  const before = lastOf.get(peer);
+  if (before !== undefined && before.authorization === shown.authorization) return before.credential;
+  const credential = readCredential(request, peer, shown);
+  lastOf.set(peer, { authorization: shown.authorization, credential });
+  return credential;
+}
+
+/** What a connection showed last, without a proof: its next request mostly shows the same, and who is told knows it again. */
+const lastOf = new WeakMap<Peer, { readonly authorization: string | undefined; readonly credential: Credential }>();
+
+function readCredential(
+  request: IncomingMessage,
+  { source, certificate }: Peer,
+  { authorization, dpop, isAmbiguous }: ReturnType<typeof shownIn>,
+): Credential {
   const [, scheme, token] = isAmbiguous ? [] : (AUTHORIZATION.exec(authorization ?? '') ?? []);
   return {
     token: token ?? '',

@@ -203,22 +203,23 @@ function trackUpgrades(app: EdgeServer, limits: HttpLimits): ReadonlySet<Duplex>
 /** Refusals that need no body, in front of every route. */
 function addGates(app: EdgeServer, state: { readonly draining: boolean }, names: OwnNames): void {
   const whileDraining = new Set(['/healthz', '/readyz', '/metrics']);
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     if (request.headers.dpop !== undefined) rememberProofUrl(request.raw, names);
     if (state.draining) {
       if (request.raw.httpVersionMajor < 2) reply.header('connection', 'close');
       if (!whileDraining.has(request.routeOptions.url ?? '')) {
-        return sendProblem(reply, transportProblem('shuttingDown'));
+        return void sendProblem(reply, transportProblem('shuttingDown'));
       }
     }
-    if (isCoded(request.headers['content-encoding'])) return sendProblem(reply, transportProblem('coded'));
+    if (isCoded(request.headers['content-encoding'])) return void sendProblem(reply, transportProblem('coded'));
     // A parameter that is ignored could be one that was meant to hold the command back.
     const { url } = request.routeOptions;
-    if (request.url.includes('?') && url !== EVENTS_ROUTE) return sendProblem(reply, transportProblem('query'));
+    if (request.url.includes('?') && url !== EVENTS_ROUTE) return void sendProblem(reply, transportProblem('query'));
     if (request.ws && url !== STREAM_ROUTE && url !== EVENTS_ROUTE && url !== CONSOLE_ROUTE) {
-      return sendProblem(reply, transportProblem('noUpgradeHere'));
+      return void sendProblem(reply, transportProblem('noUpgradeHere'));
     }
+    done();
   });
 }
 
@@ -237,9 +238,9 @@ function addAccounts(
     readonly options: HttpEdgeOptions;
   },
 ): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     parts.idle.touched(request.raw.socket);
-    if (request.ws) return;
+    if (request.ws) return done();
     parts.inFlight.begin();
     // Known now; when the answer has left, the connection may be gone.
     const source = parts.options.log?.isLevelEnabled('debug') === true ? peerOf(request.raw).address : undefined;
@@ -254,6 +255,7 @@ function addAccounts(
         'request',
       );
     });
+    done();
   });
   // Behind the body: who never finishes his own is no better than one who asks for nothing.
   app.addHook('preHandler', (request, reply, done) => {

@@ -66,6 +66,13 @@ export class IdleConnections {
   }
 }
 
-function nameOf({ remoteAddress, remotePort }: Endpoint): string {
-  return `${remoteAddress} ${remotePort}`;
+const names = new WeakMap<Endpoint, string>();
+
+function nameOf(endpoint: Endpoint): string {
+  const known = names.get(endpoint);
+  if (known !== undefined) return known;
+  const { remoteAddress, remotePort } = endpoint;
+  const name = `${remoteAddress} ${remotePort}`;
+  if (remoteAddress !== undefined) names.set(endpoint, name);
+  return name;
 }

@@ -17,7 +17,7 @@ export interface Peer {
   readonly certificate?: string;
 }
 
-/** Connections with TLS, looked at once behind the handshake. */
+/** Connections, looked at once: those with TLS behind the handshake, others at their first request. */
 const bySocket = new WeakMap<object, Peer>();
 const bySession = new WeakMap<Http2Session, Peer>();
 /** Requests of HTTP/2: their session, and its socket, may be gone before they are. */
@@ -51,5 +51,12 @@ export function rememberRequest(request: IncomingMessage | Http2ServerRequest, s
 
 /** Whom a request is from. */
 export function peerOf(request: IncomingMessage): Peer {
-  return byRequest.get(request) ?? bySocket.get(request.socket) ?? peerOfSocket(request.socket, false);
+  return byRequest.get(request) ?? bySocket.get(request.socket) ?? plainPeer(request.socket);
+}
+
+function plainPeer(socket: Socket): Peer {
+  const peer = peerOfSocket(socket, false);
+  // Where a connection is gone already its address is not known any more, and that is nothing to keep.
+  if (socket.remoteAddress !== undefined) bySocket.set(socket, peer);
+  return peer;
 }

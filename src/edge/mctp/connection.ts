@@ -14,6 +14,11 @@ export interface ConnectionSettings extends AnswerSettings {
   readonly onEnd: (connection: MctpConnection) => void;
 }
 
+interface Answered {
+  readonly body: Uint8Array;
+  readonly end: RequestEnd;
+}
+
 /** Tags of MCTP: as many messages may be incomplete at once. */
 const OPEN_MESSAGES = 8;
 
@@ -130,9 +135,13 @@ export class MctpConnection {
   private async serve(): Promise<void> {
     this.isBusy = true;
     for (let message = this.queue.shift(); message !== undefined; message = this.queue.shift()) {
-      const body = await this.answer(message);
+      const sinceMs = performance.now();
+      const { body, end } = await this.answer(message);
+      const seconds = (performance.now() - sinceMs) / 1000;
+      if (!this.socket.destroyed) this.send(message, body);
+      // Behind the answer: nobody waits for it.
+      this.settings.counts.request(end, seconds);
       if (this.socket.destroyed) return;
-      this.send(message, body);
       if (this.socket.writableNeedDrain && !(await this.drained())) return;
       if (this.queue.length < this.settings.limits.queued && this.socket.isPaused()) this.resume();
     }
@@ -148,18 +157,16 @@ export class MctpConnection {
   }
 
   /** The answer, or 0004h in time where it does not come. */
-  private answer(message: MctpMessage): Promise<Uint8Array> {
+  private answer(message: MctpMessage): Promise<Answered> {
     const { settings } = this;
     const { answerMs } = settings.limits;
-    const sinceMs = performance.now();
     return new Promise((resolve) => {
       let isAnswered = false;
       const answer = (body: Uint8Array, end: RequestEnd): void => {
         if (isAnswered) return;
         isAnswered = true;
         clearTimeout(late);
-        settings.counts.request(end, (performance.now() - sinceMs) / 1000);
-        resolve(body);
+        resolve({ body, end });
       };
       const failed = (): Uint8Array => refusal(message, RC.internalError, settings.dialect);
       const late = setTimeout(() => answer(failed(), 'late'), answerMs);

@@ -28,6 +28,17 @@ describe('a verified token', () => {
     expect(authenticator.stats).toMatchObject({ verified: 1, hits: 1 });
   });
 
+  it('is known by what it says, not by the object that it came in', async () => {
+    const { authenticator, valid } = await withToken();
+    const shown = { token: valid, source: 'here' };
+    expect((await authenticator.authenticate(shown)).ok).toBe(true);
+    shown.token = `${valid.slice(0, -4)}AAAA`;
+    expect((await authenticator.authenticate(shown)).ok).toBe(false);
+    shown.token = valid;
+    expect((await authenticator.authenticate(shown)).ok).toBe(true);
+    expect(authenticator.stats).toMatchObject({ verified: 1, hits: 1, refused: 1 });
+  });
+
   it('is forgotten at its expiry, to the millisecond', async () => {
     const { authenticator, clock, code } = await withToken();
     expect(await code()).toBe('ok');

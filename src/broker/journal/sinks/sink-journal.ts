@@ -1,7 +1,7 @@
-import type { Appended, AppendOptions, Journal, JournalHealth, OpenReport } from '../contract.ts';
+import type { Appended, AppendOptions, Journal, JournalHealth, NoteOptions, OpenReport } from '../contract.ts';
 import { JournalError } from '../errors.ts';
 import type { OpenIntent } from '../open-intents.ts';
-import type { AppendableKind, RecordBodies } from '../records.ts';
+import type { AppendableKind, NotableKind, RecordBodies } from '../records.ts';
 import { outcomeOf } from '../recovery.ts';
 import type { Sink } from './sink.ts';
 
@@ -46,6 +46,10 @@ export class SinkJournal implements Journal {
       .append('outcome', outcomeOf(intent, 'not-sent', `${reason}, so nothing was sent`), { durable: true })
       .catch(() => undefined);
     throw failed.reason;
+  }
+
+  note<K extends NotableKind>(kind: K, body: RecordBodies[K], options: NoteOptions): Promise<void> {
+    return this.#journal.note(kind, body, options);
   }
 
   flush(): Promise<void> {

@@ -1,6 +1,9 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CoreApi } from '../../broker/core-api.ts';
+
+// Not by an import: that looks at everything the module could lead to, a client for HTTP among it, and takes 35 ms of the start.
+const { createServer } = process.getBuiltinModule('node:http');
 
 const CONNECTIONS = 64;
 const TIME_MS = 5000;

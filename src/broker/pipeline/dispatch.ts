@@ -126,6 +126,7 @@ function footprintOf({ facts, command }: Decision): Footprint {
 
 /** Are the bytes those that the intent tells of? */
 function isSame(intended: RoutedCommand, now: RoutedCommand): boolean {
+  if (intended === now) return true;
   const [before, after] = [encodeRoute(intended), encodeRoute(now)];
   return before.opcode === after.opcode && Buffer.compare(before.payload, after.payload) === 0;
 }

@@ -174,7 +174,7 @@ export class TokenAuthenticator implements Authenticator {
     const { token, source } = shown;
     if (typeof token !== 'string' || token === '') return err(refuse('missing', 'no token'));
     if (token.length > MAX_TOKEN_BYTES) return err(refuse('too-large', `${token.length} characters`));
-    // The digest is the key, not the token: a dump of the process then holds no credentials for the cache's sake. It
+    // The digest is the key, not the token: a dump of the process then holds those of open connections at most. It
     // costs some microseconds for a kilobyte, most of what a hit costs.
     const digest = this.#digestOf(shown);
     try {

@@ -54,6 +54,11 @@ export class Chain {
     return this.#state.head;
   }
 
+  /** Number of the segment that the next record belongs into. */
+  get segment(): number {
+    return this.#state.segment;
+  }
+
   /** Records that no checkpoint covers yet. */
   get unsigned(): number {
     return this.#state.unsigned;

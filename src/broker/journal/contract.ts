@@ -77,7 +77,7 @@ export interface AppendOptions {
 export interface NoteOptions {
   /** Further members of the record, none of which its body has. */
   readonly prepared?: PreparedMembers;
-  /** Told when the record could not be made after all: then it is not in the journal, and never will be. */
+  /** Told when the record could not be made after all: then it is not in the journal, and never will be. Must not throw. */
   readonly lost: (error: JournalError) => void;
 }
 

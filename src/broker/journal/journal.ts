@@ -400,7 +400,8 @@ export class JournalWriter implements Journal {
 
   async #rewrite(failure: JournalError): Promise<void> {
     let waiting = this.#pending.ofOneSegment();
-    for (; waiting.length < this.#pending.length; waiting = this.#pending.ofOneSegment()) {
+    // Each segment's by themselves. Nothing may wait for the last one: it was begun for a record that could not be made.
+    for (; this.#isOfEarlier(waiting); waiting = this.#pending.ofOneSegment()) {
       await this.#write(waiting);
       this.#recovery.rewritten(waiting);
       this.#durable(waiting);
@@ -418,6 +419,11 @@ export class JournalWriter implements Journal {
     for (const line of told) this.#pending.add(line);
     this.#durable(lines);
     this.#recovery.told();
+  }
+
+  /** Do these belong into a segment before the one that the next record belongs into? */
+  #isOfEarlier([first]: readonly PendingLine[]): boolean {
+    return first !== undefined && first.segment !== this.#chain.segment;
   }
 }
 

@@ -88,15 +88,13 @@ export async function recordOutcome(
       ...details,
     };
     // The intent is on the disk. Should the broker be killed before the outcome is, it is told as unknown, which it then is.
-    await inTime(services, WAITING_OUTCOMES);
-    await services.journal.note('outcome', body, { lost });
+    await inTime(services, WAITING_OUTCOMES, () => services.journal.note('outcome', body, { lost }));
     return;
   }
   const prepared = preparedFor(services, request, decided, decision, ended);
   if (prepared !== undefined) {
     const body = { ...which(request, runtime), verdict: decision.verdict, ...answered, ...details };
-    await inTime(services, WAITING_OUTCOMES);
-    await services.journal.note('decision', body, { prepared, lost });
+    await inTime(services, WAITING_OUTCOMES, () => services.journal.note('decision', body, { prepared, lost }));
     return;
   }
   const command = what(services, request, runtime, decoded, decision);
@@ -105,9 +103,10 @@ export async function recordOutcome(
   await appendInTime(services, body, WAITING_OUTCOMES);
 }
 
-/** INVARIANT: whoever awaits this appends in the same turn as its last look, or all who wait would append at once. */
-async function inTime({ journal }: Services, waitingMax: number): Promise<void> {
+/** INVARIANT: nothing is awaited between the last look and the record, or all who wait would look first and write then. */
+async function inTime({ journal }: Services, waitingMax: number, write: () => Promise<unknown>): Promise<void> {
   while (journal.health().state === 'open' && journal.health().pendingBytes > waitingMax) await journal.flush();
+  await write();
 }
 
 /** The members that the record of a repeated read has each time, made the first time. */
@@ -142,8 +141,7 @@ const WAITING_OUTCOMES = 4 << 20;
  * memory, and then everybody's commands would be refused for want of a record.
  */
 async function appendInTime(services: Services, body: RecordBodies['decision'], waitingMax: number): Promise<void> {
-  await inTime(services, waitingMax);
-  await services.journal.append('decision', body, { durable: false });
+  await inTime(services, waitingMax, () => services.journal.append('decision', body, { durable: false }));
 }
 
 function endDetails({ failure, note, outcome, intent }: Ended, review: JournalObject) {

@@ -280,3 +280,36 @@ test('a clock that goes back ends no segment', async () => {
   await journal.append('decision', intent('r'), { durable: true });
   expect(segmentNames(fileSystem)).toHaveLength(1);
 });
+
+test.each([
+  ['at once', 'append'],
+  ['behind the reply', 'note'],
+] as const)(
+  'a segment begun for a record that %s proves impossible to make does not take the end of the one before on recovery',
+  async (_, call) => {
+    const { journal, fileSystem } = await openInMemory(undefined, SMALL);
+    const made = await journal.append('decision', intent('r-1', { details: { text: 'x'.repeat(2000) } }), {
+      durable: true,
+    });
+    expect(made.sequence).toBe(1);
+    const impossible = { ...intent('r-2'), hash: 'forged' };
+    if (call === 'note') await journal.note('decision', impossible, { lost: () => undefined });
+    else await expect(journal.append('decision', impossible, { durable: true })).rejects.toThrow();
+    fileSystem.fault = ({ name }) => (name === 'append' ? 'EIO' : undefined);
+    await expect(journal.flush()).rejects.toMatchObject({ code: 'io' });
+    fileSystem.fault = () => undefined;
+    await journal.reopen();
+    await journal.close();
+    checkAll(fileSystem);
+    const [first, second] = segmentNames(fileSystem).map((name) =>
+      fileSystem
+        .text(join(DIRECTORY, name))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    );
+    expect(first?.map(({ kind }) => kind)).toEqual(['decision', 'checkpoint']);
+    expect(first?.at(-1)).toMatchObject({ segment: 'journal-000001.jsonl' });
+    expect(second?.[0]).toMatchObject({ kind: 'recovery', rewritten: 1 });
+  },
+);

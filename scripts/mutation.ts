@@ -1,39 +1,44 @@
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { globSync, mkdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /**
  * Mutation testing, one part at a time: `node scripts/mutation.ts taint`. What was found stays in `var/mutation/PART.json`,
- * and a further run looks only at what has changed since. Needs `@stryker-mutator/core` and `@stryker-mutator/vitest-runner`.
+ * and a further run looks only at what has changed since. Needs `@stryker-mutator/core`.
  */
 interface Part {
   readonly mutate: string;
-  /** Tests that judge: those of the part itself. Long property tests stay out, or each mutant would take minutes. */
+  /** Tests that judge: those of the part itself. What is random in them is cut short, or a mutant would take minutes. */
   readonly tests: readonly string[];
   readonly without?: readonly string[];
+  /** Its tests wait for things: one that fails has to fail twice. */
+  readonly twice?: true;
 }
 
 const policy = (folder: string, ...more: readonly string[]): Part => ({
   mutate: `src/policy/${folder}/**/*.ts`,
   tests: [`test/policy/${folder}/**/*.test.ts`, ...more],
-  without: [
-    'test/policy/**/*.property.test.ts',
-    'test/policy/**/*differential.test.ts',
-    'test/policy/load/*fuzz.test.ts',
-  ],
+  without: ['test/policy/**/*.property.test.ts', 'test/policy/load/fuzz.test.ts'],
 });
 
 const decide = 'test/policy/decide/*.test.ts';
 const parts: { readonly [name: string]: Part } = {
   taint: { mutate: 'src/taint/**/*.ts', tests: ['test/taint/*.test.ts'], without: ['test/taint/kill.test.ts'] },
   cci: {
-    mutate: 'src/cci/*.ts',
+    mutate: 'src/cci/*.ts,!src/cci/command-table*.ts',
     tests: ['test/cci/*.test.ts'],
     without: ['test/cci/random-bytes.test.ts', 'test/cci/commands-doc.test.ts'],
   },
+  // Rows of vendor commands are files of the policy, and their mistakes are listed with its tests.
+  'command-table': {
+    mutate: 'src/cci/command-table*.ts',
+    tests: ['test/cci/command-table.test.ts', 'test/policy/load/commands{,-edges,-fuzz}.test.ts'],
+  },
   catalogue: { mutate: 'src/cci/catalogue/*.ts', tests: ['test/cci/{catalogue,codec,examples,reply-owners}.test.ts'] },
   decide: policy('decide', 'test/conformance/*.test.ts'),
-  casbin: policy('casbin', decide),
+  // Selectors, columns and rule letters are read here and refused there.
+  casbin: policy('casbin', decide, 'test/policy/load/{mistakes,shipped,commands}.test.ts'),
   load: policy('load'),
   fabric: policy('fabric'),
   meaning: policy('meaning'),
@@ -44,24 +49,54 @@ const parts: { readonly [name: string]: Part } = {
   replay: policy('replay'),
   trace: policy('trace'),
   words: policy('words'),
+  names: { mutate: 'src/policy/*.ts', tests: ['test/policy/names.test.ts'] },
   pipeline: {
     mutate: 'src/broker/pipeline/*.ts',
-    tests: ['test/broker/{pipeline,limits,moments,repeats,operations,cut-off,acknowledge,vendor-commands}.test.ts'],
+    tests: [
+      'test/broker/{pipeline,limits,moments,repeats,operations,cut-off,acknowledge,vendor-commands,refused-tokens}.test.ts',
+      'test/broker/{bound-tokens,tag-owners,waited,disagreements,filter,device-hold,other-switches,shadow}.test.ts',
+      'test/broker/{topology-moved,pipeline-decisions,pipeline-faults,events/virtual}.test.ts',
+    ],
+    twice: true,
   },
 };
 
+/** Of every file blocks of 20 lines, one in so many, always the same ones: what is looked at does not depend on what is found. */
+function sampleOf(glob: string, oneIn: number): string {
+  const ranges: string[] = [];
+  for (const file of globSync(glob, { cwd: root }).sort()) {
+    const lines = readFileSync(resolve(root, file), 'utf8').split('\n').length;
+    for (let from = 1; from <= lines; from += 20) {
+      const [byte = 0] = createHash('sha256').update(`${file}:${from}`).digest();
+      if (byte % oneIn === 0) ranges.push(`${file}:${from}-${Math.min(from + 19, lines)}`);
+    }
+  }
+  return ranges.join(',');
+}
+
+const root = resolve(import.meta.dirname, '..');
 const [name = '', ...flags] = process.argv.slice(2);
+const sample = flags[0]?.startsWith('sample=') ? Number(flags.shift()?.slice('sample='.length)) : undefined;
 const part = parts[name];
 if (part === undefined) {
-  console.error(`usage: node scripts/mutation.ts ${Object.keys(parts).join('|')} [flags of stryker run]`);
+  console.error(
+    `usage: node scripts/mutation.ts ${Object.keys(parts).join('|')} [sample=ONE_IN] [flags of stryker run]`,
+  );
   process.exit(2);
 }
-const root = resolve(import.meta.dirname, '..');
 const tests = globSync([...part.tests], { cwd: root, exclude: [...(part.without ?? [])] }).sort();
 mkdirSync(resolve(root, 'var/mutation'), { recursive: true });
+const mutate = sample === undefined ? part.mutate : sampleOf(part.mutate, sample);
+const env = {
+  DIFFERENTIAL_CASES: '1000',
+  FUZZ_CASES: '100',
+  ...process.env,
+  MUTATION_TESTS: tests.join(','),
+  ...(part.twice ? { MUTATION_TWICE: 'yes' } : {}),
+};
 const run = spawnSync(
   'npx',
-  ['stryker', 'run', '--mutate', part.mutate, '--incrementalFile', `var/mutation/${name}.json`, ...flags],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, MUTATION_TESTS: tests.join(',') } },
+  ['stryker', 'run', '--mutate', mutate, '--incrementalFile', `var/mutation/${name}.json`, ...flags],
+  { cwd: root, stdio: 'inherit', env },
 );
 process.exitCode = run.status ?? 1;

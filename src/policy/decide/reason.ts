@@ -19,7 +19,7 @@ export function reason(step: Step, errno: Errno, rule: string, text: string): Re
   return { step, errno, rule, text };
 }
 
-/** The same reasons, by the order of their steps; within a step as they came. */
+/** The same reasons, none less, by the order of their steps; within a step as they came. A step that is none comes first. */
 export function inStepOrder(reasons: readonly Reason[]): readonly Reason[] {
-  return stepOrder.flatMap((step) => reasons.filter((candidate) => candidate.step === step));
+  return reasons.toSorted((a, b) => stepOrder.indexOf(a.step) - stepOrder.indexOf(b.step));
 }

@@ -267,6 +267,25 @@ describe('casbin, given rows that no index would have chosen', () => {
   });
 });
 
+test('casbin itself asks whose an object is before a row about `own` counts', async () => {
+  const verdicts = await Verdicts.create(
+    [{ name: 'group:tenant/acme', role: 'role:a', tenant: 'acme' }],
+    fabric,
+    new Slices(),
+  );
+  const row = ['role:a', 'acme', 'own', 'bind-vppb', 'allow'];
+  const on = (resource: string): boolean => {
+    const request = { principal: 'user:x#y', tenant: 'acme', resource, command: commandText(known(bind)) };
+    return verdicts.grant([row], ['user:x#y', 'group:tenant/acme'], request).allowed;
+  };
+  expect([own, '/switches/sw0/ports/4', '/switches/sw0', '/switches/sw0/ports/99'].map(on)).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+});
+
 describe('a policy that no loader checked', () => {
   const facts: MandatoryFacts = {
     level: 'none',

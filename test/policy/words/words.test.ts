@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { catalogue, isTyped } from '../../../src/cci/index.ts';
 import { conditions } from '../../../src/policy/engine.ts';
 import {
@@ -16,6 +18,18 @@ import {
   stepWords,
 } from '../../../src/policy/words/index.ts';
 
+const wordsOf: { readonly [kind: string]: (word: string) => string | undefined } = {
+  command: commandWords,
+  class: classWords,
+  reach: reachWords,
+  condition: conditionWords,
+  step: stepWords,
+  lift: liftWords,
+};
+
+const commandsWithWords = (): readonly string[] =>
+  catalogue.map(({ slug }) => slug).filter((slug) => commandWords(slug) !== undefined);
+
 describe('words for people', () => {
   test.each([
     ['/switches/sw0', 'switch sw0 itself'],
@@ -31,6 +45,25 @@ describe('words for people', () => {
     ['/switches', '/switches'],
     ['own', 'own'],
   ])('%s is %s', (path, words) => expect(resourceWords(path)).toBe(words));
+
+  test('every sentence is the one that people were told so far', () => {
+    const told = parse(readFileSync(`${import.meta.dirname}/sentences.yaml`, 'utf8')) as typeof sentences;
+    const sentences: { [kind: string]: { [word: string]: string | undefined } } = {};
+    for (const [kind, words] of Object.entries(wordsOf))
+      sentences[kind] = Object.fromEntries(Object.keys(told[kind] ?? {}).map((word) => [word, words(word)]));
+    expect(sentences).toEqual(told);
+    const unread = conditions.filter((condition) => told.condition?.[condition] === undefined);
+    expect(unread).toEqual([]);
+    expect(commandsWithWords().filter((slug) => told.command?.[slug] === undefined)).toEqual([]);
+  });
+
+  test.each([
+    ['grant', 'grant', 'The grants stand against it: no.'],
+    ['offered', 'offered', 'What is offered to anybody at all stands against it: no.'],
+    ['structure', 'E2', 'The form of the command stands against it (E2): no.'],
+  ])('a refusal by %s is named once', (step, rule, sentence) =>
+    expect(againstSentence({ step, rule, text: 'no' })).toBe(sentence),
+  );
 
   test('exist for every class, scope, reach, step, condition and rule letter, and for none that is made up', () => {
     for (const word of ['allowlisted', 'audited', 'raw']) expect(classWords(word)).not.toBe(word);

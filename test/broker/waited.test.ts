@@ -79,7 +79,7 @@ async function waiting(setup: ShippedBroker, count: number): Promise<void> {
 
 const sent = ({ broker }: ShippedBroker) => broker.requests.map(({ opcode }) => opcode);
 
-describe('a command that waited is decided again, and not sent, when meanwhile', () => {
+describe('a command that waited is decided again when meanwhile', () => {
   const cases: readonly {
     readonly what: string;
     readonly blocking?: { readonly opcode: number; readonly command: CommandRequest };
@@ -148,6 +148,19 @@ describe('a command that waited is decided again, and not sent, when meanwhile',
       .toBe(1);
     const intents = (await journalOf(setup.broker)).filter(({ kind }) => kind === 'intent');
     expect(intents).toHaveLength(blocking === undefined ? 0 : 1);
+  });
+
+  it('a command before it moved a binding and nothing else: its record tells of the fabric as it is now', async () => {
+    const setup = await held({}, { opcode: 0x5201, command: bindOwn });
+    const answer = setup.submit(setup.alice, bindOwn);
+    await waiting(setup, 1);
+    await setup.release();
+    expect(await answer).toMatchObject({ ok: true, value: { returnCodeName: 'invalid-input' } });
+    const intents = (await journalOf(setup.broker)).filter(({ kind }) => kind === 'intent');
+    expect(intents).toHaveLength(2);
+    const [first, second] = intents;
+    expect(second?.posture).toEqual(first?.posture);
+    expect(Number(second?.topology)).toBeGreaterThan(Number(first?.topology));
   });
 
   it('nothing changed: it is sent', async () => {

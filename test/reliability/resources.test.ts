@@ -29,13 +29,13 @@ fault('descriptors', async ({ start, sees, kept, figure }) => {
   await eventually(() => closed).toBeGreaterThanOrEqual(10);
   sees('over', { socket: 'closed' });
   figure('refused', closed);
-  // Some of those that are left make room for one who works.
+  // Some of those that are left make room for one who works, and for the files that the broker writes besides.
   const full = broker.descriptors();
   await eventually(() => {
     // The broker may have given this one up already, and its end be still on the way here.
     sockets.find(({ destroyed }) => !destroyed)?.destroy();
     return full - broker.descriptors();
-  }).toBeGreaterThanOrEqual(2);
+  }).toBeGreaterThanOrEqual(4);
   sees('inside', await change(broker, token, unbind));
   for (const socket of sockets) socket.destroy();
   sees('after', await change(broker, token, bind));

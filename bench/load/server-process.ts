@@ -18,6 +18,11 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
+/** As `npm start` has it. */
+export const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=8 --no-parallel-scavenge')
+  .split(' ')
+  .filter((flag) => flag !== '');
+
 const root = new URL('../..', import.meta.url).pathname;
 
 export async function startBare(): Promise<ServerProcess> {
@@ -40,10 +45,7 @@ export async function startBroker(
 > {
   const state = mkdtempSync(join(tmpdir(), 'cci-bench-'));
   const child = spawn(process.execPath, [
-    // As `npm start` has it.
-    ...(process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=8 --no-parallel-scavenge')
-      .split(' ')
-      .filter((flag) => flag !== ''),
+    ...nodeFlags,
     join(root, 'bin/cci.js'),
     'serve',
     '--config',

@@ -4,6 +4,7 @@ import type { Revoked } from '../../src/broker/auth/revocations.ts';
 import { StateFile } from '../../src/broker/state-file.ts';
 import type { Principal } from '../../src/policy/index.ts';
 import { bytesOf, demand, type Target, textOf } from '../engine/target.ts';
+import { mendChecksum } from '../support/checksum.ts';
 import { memoryFiles } from '../support/memory-files.ts';
 import { json, words } from '../support/text-mutators.ts';
 
@@ -21,17 +22,6 @@ const kinds: readonly Revoked[] = [
 function fileOf(state: unknown): Uint8Array {
   const sha256 = hash('sha256', JSON.stringify(state) ?? '');
   return bytesOf(JSON.stringify({ format: FORMAT, version: 1, sha256, state }));
-}
-
-/** Makes the checksum fit, as somebody would who writes the file. */
-function mend(bytes: Uint8Array): Uint8Array {
-  try {
-    const file = JSON.parse(textOf(bytes)) as { sha256?: string; state?: unknown };
-    file.sha256 = hash('sha256', JSON.stringify(file.state) ?? '');
-    return bytesOf(JSON.stringify(file));
-  } catch {
-    return bytes;
-  }
 }
 
 /** Somebody whom exactly this revocation is about. */
@@ -63,7 +53,7 @@ export const target: Target = {
     }),
   ],
   mutators: [json, json, words],
-  mend,
+  mend: mendChecksum,
   open: () => ({
     async run(bytes) {
       const files = new Map([[PATH, textOf(bytes)]]);

@@ -1,10 +1,10 @@
-import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { PostureError } from '../../src/taint/index.ts';
 import { Ledger } from '../../src/taint/ledger.ts';
 import { ledgerText, parseLedger } from '../../src/taint/ledger-file.ts';
 import { emptyState, isInForce, raised, visibleGroups } from '../../src/taint/ledger-state.ts';
 import { bytesOf, demand, type Target, textOf } from '../engine/target.ts';
+import { mendChecksum } from '../support/checksum.ts';
 import { memoryFiles } from '../support/memory-files.ts';
 import { json, words } from '../support/text-mutators.ts';
 
@@ -22,17 +22,6 @@ function seeds(): readonly Uint8Array[] {
   );
 }
 
-/** Makes the checksum fit, as somebody would who writes the file. */
-function mend(bytes: Uint8Array): Uint8Array {
-  try {
-    const file = JSON.parse(textOf(bytes)) as { sha256?: string; state?: unknown };
-    file.sha256 = hash('sha256', JSON.stringify(file.state) ?? '');
-    return bytesOf(JSON.stringify(file));
-  } catch {
-    return bytes;
-  }
-}
-
 export const target: Target = {
   name: 'taint-ledger',
   oracle:
@@ -42,7 +31,7 @@ export const target: Target = {
   maxLength: 3000,
   seeds,
   mutators: [json, json, words],
-  mend,
+  mend: mendChecksum,
   open: () => ({
     async run(bytes) {
       const text = textOf(bytes);

@@ -388,13 +388,16 @@ export class Pipeline {
     const seconds = (nowMs() - request.startedMs) / 1000;
     const { class: kind, command } = decision.facts;
     const { runtime, principal } = decided;
+    const isRawCommand = kind === 'raw';
+    // Who sends raw commands is in the log before he has his answer.
+    if (isRawCommand) {
+      log.warn({ requestId: request.id, principal: principal.name, command, end }, 'unaudited command');
+    }
     this.behind.add(() => {
       metrics.commands.inc({ switch: runtime.name, class: kind, end });
       metrics.ofTenants.commands.inc({ tenant: principal.tenant, class: kind, end });
       metrics.durations.observe({ class: kind }, seconds);
-      if (kind !== 'raw') return;
-      metrics.unaudited.inc({ switch: runtime.name });
-      log.warn({ requestId: request.id, principal: principal.name, command, end }, 'unaudited command');
+      if (isRawCommand) metrics.unaudited.inc({ switch: runtime.name });
     });
   }
 }

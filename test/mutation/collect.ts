@@ -148,7 +148,7 @@ export class Collected {
     const chain: Suite[] = [];
     for (let above: Suite | undefined = suite; above !== undefined; above = above.parent) chain.unshift(above);
     for (const { beforeEach } of chain) for (const body of beforeEach) await attempt(body);
-    if (failures.length === 0) await attempt(test.body);
+    if (failures.length === 0) await attempt(() => endsWithin(LIMIT_MS, test.body));
     for (const { afterEach } of chain.toReversed()) for (const body of afterEach.toReversed()) await attempt(body);
     for (const body of this.#finished.splice(0).toReversed()) await attempt(body);
     course.started(undefined);
@@ -157,6 +157,25 @@ export class Collected {
     return failures.length === 0;
   }
 }
+
+/** A test that waits for what a mutant has taken away fails, and does not cost the time that a whole run may take. */
+const LIMIT_MS = 20_000;
+
+async function endsWithin(ms: number, body: Body): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = realSetTimeout(() => reject(new Error(`did not end within ${ms} ms`)), ms);
+  });
+  try {
+    await Promise.race([body(), late]);
+  } finally {
+    realClearTimeout(timer);
+  }
+}
+
+// Taken before a test can put others in their place.
+const realSetTimeout = setTimeout;
+const realClearTimeout = clearTimeout;
 
 function suiteOf(parent?: Suite, name = '', body: Body = () => undefined): Suite {
   return { parent, name, body, children: [], beforeAll: [], beforeEach: [], afterEach: [], afterAll: [] };

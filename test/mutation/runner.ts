@@ -112,23 +112,12 @@ class BundleRunner {
       (file) => selected === undefined || [...selected].some((id) => fileOf(id) === file),
     );
     Object.assign(this.#ns, { activeMutant: activeMutant.id, hitCount: 0, hitLimit });
-    let tests: Ran[] = [];
-    const unsure = new Set<string>();
-    while (true) {
-      tests = [];
-      await this.#judge(files, { selected, without: new Set([...this.#slow, ...unsure]), stopAtFailure: true }, tests);
-      const slow = new Set([...this.#slow].filter((id) => selected?.has(id) !== false && !unsure.has(id)));
-      if (slow.size > 0 && !tests.some(({ failure }) => failure !== undefined)) {
-        const slowFiles = files.filter((file) => [...slow].some((id) => fileOf(id) === file));
-        await this.#judge(slowFiles, { selected: slow, stopAtFailure: true }, tests);
-      }
-      const first = tests.find(({ failure }) => failure !== undefined);
-      if (first === undefined || process.env.MUTATION_TWICE === undefined) break;
-      // A test that waits for something may fail on a busy machine: it has to fail alone as well.
-      const again: Ran[] = [];
-      await this.#judge([fileOf(first.id)], { selected: new Set([first.id]), stopAtFailure: true }, again);
-      if (again.some(({ failure }) => failure !== undefined)) break;
-      unsure.add(first.id);
+    const tests: Ran[] = [];
+    await this.#judge(files, { selected, without: this.#slow, stopAtFailure: true }, tests);
+    const slow = new Set([...this.#slow].filter((id) => selected?.has(id) !== false));
+    if (slow.size > 0 && !tests.some(({ failure }) => failure !== undefined)) {
+      const slowFiles = files.filter((file) => [...slow].some((id) => fileOf(id) === file));
+      await this.#judge(slowFiles, { selected: slow, stopAtFailure: true }, tests);
     }
     this.#ns.activeMutant = 'none';
     const { hitCount = 0 } = this.#ns;

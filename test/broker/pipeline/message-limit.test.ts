@@ -42,6 +42,41 @@ describe('a reply of raw bytes', () => {
   });
 });
 
+describe('a log', () => {
+  const CEL = '0da9c0b5-bf41-4b78-8f79-96b1623b3f17';
+  const log = rowBySlug('get-log');
+  if (log === undefined || !isTyped(log)) throw new Error('no such row');
+  const told = (asked: object | undefined, data: unknown, from = log) => {
+    const reply = { payload: new Uint8Array(4), value: { log_data: data } as Value };
+    const ask = { ...decided(undefined), decoded: { asked } } as unknown as Decided;
+    return withinLimit(from, ask, reply) === reply;
+  };
+
+  it.each([
+    ['as much as was asked for', { log_identifier: CEL, length: 4 }, new Uint8Array(4), true],
+    ['less than was asked for', { log_identifier: CEL, length: 5 }, new Uint8Array(4), false],
+    ['more than was asked for', { log_identifier: CEL, length: 3 }, new Uint8Array(4), false],
+    ['nothing', { log_identifier: CEL, length: 4 }, undefined, false],
+    ['another log, which is the component’s', { log_identifier: 'x', length: 9 }, new Uint8Array(4), true],
+    ['nobody knows what', undefined, new Uint8Array(4), true],
+  ])('that holds %s', (_what, asked, data, passes) => {
+    expect(told(asked, data)).toBe(passes);
+  });
+
+  it('is the only reply with such an end', () => {
+    expect(told({ log_identifier: CEL, length: 9 }, new Uint8Array(4), row)).toBe(true);
+  });
+
+  it('without any value is none', () => {
+    const ask = { ...decided(undefined), decoded: { asked: { log_identifier: CEL, length: 4 } } } as unknown as Decided;
+    expect(withinLimit(log, ask, { payload: new Uint8Array(4) })).toBeUndefined();
+  });
+
+  it('cannot be cut: it has no list', () => {
+    expect(withinLimit(log, decided(4), { payload: new Uint8Array(40), value: {} })).toBeUndefined();
+  });
+});
+
 describe('a list of ports, 16 bytes each behind a header of 4', () => {
   const listed = (count: number) => {
     const payload = new Uint8Array(4 + 16 * count);
@@ -79,4 +114,12 @@ describe('a list of ports, 16 bytes each behind a header of 4', () => {
     expect(withinLimit(row, decided(8), { payload })).toBeUndefined();
     expect(withinLimit(undefined, decided(8), listed(20))).toBeUndefined();
   });
+});
+
+it('a list fills its room to the byte: 11 heads of a byte each behind 8 bytes are 19', () => {
+  const heads = rowBySlug('get-multi-headed-info');
+  if (heads === undefined || !isTyped(heads)) throw new Error('no such row');
+  const value = { number_of_lds: 12, number_of_heads: 1, start_ld_id: 0, ld_map: new Array<number>(12).fill(0) };
+  const fitting = withinLimit(heads, decided(5), { payload: new Uint8Array(20), value });
+  expect(fitting?.payload).toHaveLength(19);
 });

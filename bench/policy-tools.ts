@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { buildLine, emptyChain } from '../src/broker/journal/line.ts';
+import { LineSlabs } from '../src/broker/journal/line-slabs.ts';
 import { type CommandRow, catalogue } from '../src/cci/index.ts';
 
 const words = process.argv.slice(2);
@@ -119,6 +120,7 @@ function writeJournal(): string {
   const folder = join(directory, 'journal');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = openSync(join(folder, 'journal-000001.jsonl'), 'w', 0o600);
+  const place = { slabs: new LineSlabs(), maxBytes: Number.POSITIVE_INFINITY };
   let head = emptyChain;
   let waiting: string[] = [];
   const posture = { version: 1, lockdown: 'none', taint: '-', profile: 'host', underLockdown: 'allow' } as const;
@@ -173,9 +175,10 @@ function writeJournal(): string {
       returnCodes: [0],
       durationMs: 1,
     };
-    const line = buildLine(isBind && !isDenied ? 'intent' : 'decision', body, head, '2026-11-23T01:00:00.000Z', number);
+    const line = buildLine(isBind && !isDenied ? 'intent' : 'decision', body, head, '2026-11-23T01:00:00.000Z', number, place);
     head = line.head;
-    waiting.push(line.text);
+    waiting.push(line.bytes.toString());
+    place.slabs.release(line.slab);
     if (waiting.length === 1000) {
       writeSync(file, waiting.join(''));
       waiting = [];

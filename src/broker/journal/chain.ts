@@ -1,7 +1,8 @@
 import type { JournalClock } from './contract.ts';
 import { JournalError } from './errors.ts';
 import type { CheckpointSigner } from './key.ts';
-import { buildLine, type ChainHead, type Line, type PreparedMembers } from './line.ts';
+import { buildLine, type ChainHead, type Line, type LinePlace, type PreparedMembers } from './line.ts';
+import type { LineSlabs } from './line-slabs.ts';
 import { intentNote, type OpenIntents } from './open-intents.ts';
 import type { PendingLine } from './pending.ts';
 import type { CheckpointRecord, RecordBodies, RecordKind } from './records.ts';
@@ -40,11 +41,22 @@ export interface ChainMark {
 export class Chain {
   readonly #options: ChainOptions;
   readonly #switches: Set<string>;
+  readonly #place: LinePlace;
+  /** A checkpoint is as long as there are intents open: it has no limit. */
+  readonly #signed: LinePlace;
   #state: ChainState;
   #intents: OpenIntents;
 
-  constructor(options: ChainOptions, state: ChainState, intents: OpenIntents, switches: Iterable<string>) {
+  constructor(
+    options: ChainOptions,
+    state: ChainState,
+    intents: OpenIntents,
+    switches: Iterable<string>,
+    slabs: LineSlabs,
+  ) {
     this.#options = options;
+    this.#place = { slabs, maxBytes: options.maxRecordBytes };
+    this.#signed = { slabs, maxBytes: Number.POSITIVE_INFINITY };
     this.#state = state;
     this.#intents = intents;
     this.#switches = new Set(switches);
@@ -75,18 +87,14 @@ export class Chain {
 
   /** @throws JournalError `invalid`; the chain is then as it was */
   record<K extends RecordKind>(kind: K, body: RecordBodies[K], nowMs: number, prepared?: PreparedMembers): PendingLine {
-    const { clock, maxRecordBytes } = this.#options;
+    const { clock } = this.#options;
     if (kind === 'checkpoint') throw new JournalError('invalid', 'only the journal itself makes checkpoints');
     const { head } = this.#state;
-    const line = buildLine(kind, body, head, timeText(nowMs), clock.monotonic(), undefined, prepared);
-    const bytes = Buffer.byteLength(line.text);
-    if (bytes > maxRecordBytes) {
-      throw new JournalError('invalid', `a ${kind} record of ${bytes} bytes is over the limit of ${maxRecordBytes}`);
-    }
+    const line = buildLine(kind, body, head, timeText(nowMs), clock.monotonic(), this.#place, undefined, prepared);
     const note = intentNote(kind, line.head.sequence, body);
     if (note !== undefined) this.#intents.apply(note);
     if ('switch' in body && typeof body.switch === 'string') this.#switches.add(body.switch);
-    return this.#added(kind, line, bytes, note, this.#state.unsigned + 1, nowMs);
+    return this.#added(kind, line, note, this.#state.unsigned + 1, nowMs);
   }
 
   /** Signs all that was written; undefined when there is nothing to sign, or no key. */
@@ -102,8 +110,9 @@ export class Chain {
       open: this.#intents.list(),
       switches: [...this.#switches],
     };
-    const line = buildLine('checkpoint', body, head, timeText(nowMs), clock.monotonic(), (bytes) => signer.sign(bytes));
-    return this.#added('checkpoint', line, Buffer.byteLength(line.text), undefined, 0, nowMs);
+    const sign = (bytes: Uint8Array): Uint8Array => signer.sign(bytes);
+    const line = buildLine('checkpoint', body, head, timeText(nowMs), clock.monotonic(), this.#signed, sign);
+    return this.#added('checkpoint', line, undefined, 0, nowMs);
   }
 
   /** Has the segment grown or aged enough for the next record to begin another one? */
@@ -121,15 +130,15 @@ export class Chain {
 
   #added(
     kind: RecordKind,
-    { head, text }: Line,
-    bytes: number,
+    { head, bytes: line, slab }: Line,
     note: PendingLine['note'],
     unsigned: number,
     nowMs: number,
   ): PendingLine {
+    const bytes = line.length;
     const { journal = head.hash, segment, segmentBytes, segmentSinceMs = nowMs } = this.#state;
     this.#state = { head, journal, unsigned, segment, segmentBytes: segmentBytes + bytes, segmentSinceMs };
-    return { kind, sequence: head.sequence, segment, text, bytes, note, waiter: undefined, refused: false };
+    return { kind, sequence: head.sequence, segment, line, slab, bytes, note, waiter: undefined, refused: false };
   }
 }
 

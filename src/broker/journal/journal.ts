@@ -3,6 +3,7 @@ import type {
   Appended,
   AppendOptions,
   DurableListener,
+  DurableRecord,
   Journal,
   JournalClock,
   JournalHealth,
@@ -13,6 +14,7 @@ import { directoryProblem } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
 import type { CheckpointSigner } from './key.ts';
+import { LineSlabs } from './line-slabs.ts';
 import type { JournalLock } from './lock.ts';
 import type { OpenIntent, OpenIntents } from './open-intents.ts';
 import { CommitBuffer, type PendingLine, PendingLines } from './pending.ts';
@@ -75,7 +77,8 @@ export class JournalWriter implements Journal {
   readonly #options: WriterOptions;
   readonly #chain: Chain;
   readonly #segment: SegmentWriter;
-  readonly #pending = new PendingLines();
+  readonly #slabs = new LineSlabs();
+  readonly #pending = new PendingLines(this.#slabs);
   readonly #buffer = new CommitBuffer();
   #noted: Noted[] = [];
   #making: NodeJS.Immediate | undefined;
@@ -102,7 +105,7 @@ export class JournalWriter implements Journal {
   constructor(options: WriterOptions, start: WriterStart) {
     this.report = start.report;
     this.#options = options;
-    this.#chain = new Chain(options, start.chain, start.intents.copy(), start.report.switches);
+    this.#chain = new Chain(options, start.chain, start.intents.copy(), start.report.switches, this.#slabs);
     this.#segment = new SegmentWriter(options.fileSystem, options.directory, start);
     this.#lock = start.lock;
     this.#durableSequence = start.chain.head.sequence;
@@ -340,13 +343,17 @@ export class JournalWriter implements Journal {
   /** Lines of one segment. */
   async #write(lines: readonly PendingLine[]): Promise<void> {
     const last = lines.at(-1);
-    if (last !== undefined) await this.#segment.write(last.segment, this.#buffer.of(lines), Buffer.from(last.text));
+    if (last !== undefined) await this.#segment.write(last.segment, this.#buffer.of(lines), Buffer.from(last.line));
   }
 
   #durable(lines: readonly PendingLine[]): void {
     this.#durableSequence = lines.at(-1)?.sequence ?? this.#durableSequence;
     for (const line of lines) if (line.note !== undefined) this.#intents.apply(line.note);
-    for (const listener of this.#options.listeners) listener.take(lines);
+    const { listeners } = this.#options;
+    if (listeners.length > 0) {
+      const records = lines.map(durableRecord);
+      for (const listener of listeners) listener.take(records);
+    }
     this.#pending.settle(lines.length);
   }
 
@@ -425,6 +432,10 @@ export class JournalWriter implements Journal {
   #isOfEarlier([first]: readonly PendingLine[]): boolean {
     return first !== undefined && first.segment !== this.#chain.segment;
   }
+}
+
+function durableRecord({ kind, sequence, line, bytes }: PendingLine): DurableRecord {
+  return { kind, sequence, text: line.toString(), bytes };
 }
 
 function closedError(): JournalError {

@@ -1,11 +1,16 @@
 import { hash } from 'node:crypto';
 import { JournalError } from './errors.ts';
+import type { LineSlabs, Slab } from './line-slabs.ts';
 import type { JournalRecord, RecordKind } from './records.ts';
 
 /** `prev` of the first record. */
 export const GENESIS = '0'.repeat(64);
 /** Bytes of `,"hash":"<64 hex digits>"}`, the end of every line. */
 const SUFFIX_BYTES = 75;
+/** More than `,"signature":"<86 letters>"`. */
+const SIGNATURE_BYTES = 128;
+/** Bytes of UTF-8 that one unit of a string takes at most. */
+const UTF8_MOST = 3;
 const RESERVED = ['v', 'seq', 'at', 'mono', 'kind', 'prev', 'signature', 'hash'];
 
 /** Where a chain has got to. */
@@ -18,9 +23,16 @@ export interface ChainHead {
 export const emptyChain: ChainHead = { sequence: 0, hash: GENESIS };
 
 export interface Line {
-  /** With its newline. */
-  readonly text: string;
+  /** With its newline, in `slab`: as long as that is not released. */
+  readonly bytes: Buffer;
+  readonly slab: Slab;
   readonly head: ChainHead;
+}
+
+/** Where a line is put. */
+export interface LinePlace {
+  readonly slabs: LineSlabs;
+  readonly maxBytes: number;
 }
 
 /**
@@ -60,7 +72,7 @@ function textOf(kind: string, body: object): string {
 /**
  * The line of one record. Its hash covers the very bytes before it, so that a verifier needs no canonical form:
  * SHA-256 over the line up to, and without, `,"hash":`. A signature covers the line up to, and without, `,"signature":`.
- * @throws JournalError `invalid` for a body that JSON can't carry or that uses a reserved name
+ * @throws JournalError `invalid` for a body that JSON can't carry, that uses a reserved name, or that makes it too long
  */
 export function buildLine(
   kind: RecordKind,
@@ -68,6 +80,7 @@ export function buildLine(
   head: ChainHead,
   at: string,
   monoMs: number,
+  { slabs, maxBytes }: LinePlace,
   sign?: (bytes: Uint8Array) => Uint8Array,
   prepared?: PreparedMembers,
 ): Line {
@@ -80,13 +93,22 @@ export function buildLine(
   const own = text.length > 2 ? `${text.slice(1, -1)},` : '';
   const inner = prepared === undefined ? own : `${own}${prepared.text},`;
   const content = `{"v":1,"seq":${sequence},"at":"${at}","mono":${mono},"kind":"${kind}",${inner}"prev":"${head.hash}"`;
-  const hashed = sign === undefined ? content : `${content},"signature":"${signatureOf(content, sign)}"`;
-  const digest = hash('sha256', hashed);
-  return { text: `${hashed},"hash":"${digest}"}\n`, head: { sequence, hash: digest } };
-}
-
-function signatureOf(content: string, sign: (bytes: Uint8Array) => Uint8Array): string {
-  return Buffer.from(sign(Buffer.from(content))).toString('base64url');
+  const slab = slabs.room(content.length * UTF8_MOST + SIGNATURE_BYTES + SUFFIX_BYTES + 1);
+  const { bytes, end: start } = slab;
+  let end = start + bytes.write(content, start);
+  if (sign !== undefined) {
+    const signature = Buffer.from(sign(bytes.subarray(start, end))).toString('base64url');
+    end += bytes.write(`,"signature":"${signature}"`, end, 'latin1');
+  }
+  const digest = hash('sha256', bytes.subarray(start, end));
+  end += bytes.write(`,"hash":"${digest}"}\n`, end, 'latin1');
+  if (end - start > maxBytes) {
+    throw new JournalError('invalid', `a ${kind} record of ${end - start} bytes is over the limit of ${maxBytes}`);
+  }
+  // From here on it is there; whatever failed before has left nothing.
+  slab.end = end;
+  slab.lines += 1;
+  return { bytes: bytes.subarray(start, end), slab, head: { sequence, hash: digest } };
 }
 
 /** What one line holds, whatever came before it. */

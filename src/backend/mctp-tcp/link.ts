@@ -19,15 +19,21 @@ const TAGS = 8;
 /** How long a peer may take to close its side, once ours is closed. */
 const CLOSE_MS = 250;
 const KEEP_ALIVE_MS = 10_000;
+const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 interface Waiting {
   readonly type: number;
   readonly cciTag: number;
   readonly opcode: number;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineMs: number;
   readonly settle: (outcome: CciMessage | BackendError) => void;
   /** Its caller has given up; the tag stays taken until the answer comes, or nobody could tell it from the next one. */
   abandoned: boolean;
 }
+
+/** Bytes that are taken from the socket at a time, into the same buffer each time. */
+const READ_SIZE = 1 << 16;
 
 /**
  * One connection to a switch. Each request has a tag of MCTP and one of CCI to itself, so that an answer that comes late
@@ -38,7 +44,9 @@ export class MctpLink {
   private readonly settings: LinkSettings;
   private readonly reader = new PacketReader();
   private readonly assembler: ReplyAssembler;
-  private readonly waiting = new Map<number, Waiting>();
+  /** By tag of MCTP. */
+  private readonly waiting: (Waiting | undefined)[] = new Array(TAGS).fill(undefined);
+  private waitingCount = 0;
   /** CCI tag that was answered last under each tag of MCTP. */
   private readonly answered = new Map<number, number>();
   private sequence = 0;
@@ -46,6 +54,9 @@ export class MctpLink {
   private nextCciTag = 0;
   private failure: BackendError | undefined;
   private onIdle: (() => void) | undefined;
+  private late: NodeJS.Timeout | undefined;
+  /** When `late` looks. */
+  private lateAtMs = Number.POSITIVE_INFINITY;
   /** Messages that answered nothing: second answers, requests of the peer. */
   strays = 0;
 
@@ -53,7 +64,6 @@ export class MctpLink {
     this.socket = socket;
     this.settings = settings;
     this.assembler = new ReplyAssembler(settings.dialect, settings.quirks, settings.maxPayload);
-    socket.on('data', (chunk: Uint8Array) => this.receive(chunk));
     socket.on('error', (error) =>
       this.lose(new BackendError('EIO', 'unknown', `the connection broke: ${error.message}`)),
     );
@@ -65,7 +75,15 @@ export class MctpLink {
   static connect(settings: LinkSettings): Promise<MctpLink> {
     const { host, port, connectMs } = settings;
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+      let link: MctpLink | undefined;
+      // Else each read would get a new buffer of this size, and the collector with it.
+      const callback = (size: number, buffer: Uint8Array): boolean => {
+        link?.receive(buffer.subarray(0, size));
+        return true;
+      };
+      const onread = { buffer: Buffer.allocUnsafeSlow(READ_SIZE), callback };
+      const how = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, onread };
+      const socket = connect({ host, port, ...how });
       const give = (why: string): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -76,7 +94,7 @@ export class MctpLink {
       socket.once('error', failed);
       socket.once('connect', () => {
         clearTimeout(timer);
-        const link = new MctpLink(socket, settings);
+        link = new MctpLink(socket, settings);
         socket.off('error', failed);
         resolve(link);
       });
@@ -90,7 +108,7 @@ export class MctpLink {
 
   /** Requests that are not answered, given up ones included. */
   get outstanding(): number {
-    return this.waiting.size;
+    return this.waitingCount;
   }
 
   /**
@@ -110,27 +128,39 @@ export class MctpLink {
     const cciTag = this.nextCciTag;
     this.nextCciTag = (cciTag + 1) & 0xff;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => {
-          entry.abandoned = true;
-          reject(new BackendError('ETIMEDOUT', 'unknown', 'the switch did not answer before the deadline'));
-        },
-        Math.max(1, deadlineMs - performance.now()),
-      );
-      const entry: Waiting = {
-        type,
-        cciTag,
-        opcode,
-        abandoned: false,
-        settle: (outcome) => {
-          clearTimeout(timer);
-          if (outcome instanceof BackendError) reject(outcome);
-          else resolve(outcome);
-        },
+      const settle = (outcome: CciMessage | BackendError): void => {
+        if (outcome instanceof BackendError) reject(outcome);
+        else resolve(outcome);
       };
-      this.waiting.set(tag, entry);
+      const entry: Waiting = { type, cciTag, opcode, deadlineMs, settle, abandoned: false };
+      if (deadlineMs < this.lateAtMs) this.lookAt(deadlineMs);
+      this.waiting[tag] = entry;
+      this.waitingCount++;
       this.send(tag, type, { tag: cciTag, opcode, payload });
     });
+  }
+
+  /** One timer for all that wait: it looks when the first of them may be late, and is not moved when one is answered. */
+  private lookAt(timeMs: number): void {
+    clearTimeout(this.late);
+    this.lateAtMs = timeMs;
+    const pauseMs = Math.min(Math.max(1, timeMs - performance.now()), LONGEST_TIMER_MS);
+    this.late = setTimeout(() => this.giveUpLate(), pauseMs).unref();
+  }
+
+  private giveUpLate(): void {
+    const nowMs = performance.now();
+    this.lateAtMs = Number.POSITIVE_INFINITY;
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.waiting) {
+      if (entry === undefined || entry.abandoned) continue;
+      if (entry.deadlineMs > nowMs) nextMs = Math.min(nextMs, entry.deadlineMs);
+      else {
+        entry.abandoned = true;
+        entry.settle(new BackendError('ETIMEDOUT', 'unknown', 'the switch did not answer before the deadline'));
+      }
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) this.lookAt(nextMs);
   }
 
   /**
@@ -138,7 +168,7 @@ export class MctpLink {
    * reset while it answers may not survive that. Never throws.
    */
   async close(drainMs: number): Promise<void> {
-    if (this.failure === undefined && this.waiting.size > 0) {
+    if (this.failure === undefined && this.waitingCount > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, drainMs);
         this.onIdle = () => {
@@ -165,7 +195,7 @@ export class MctpLink {
     for (let tries = 0; tries < TAGS; tries++) {
       const tag = this.nextTag;
       this.nextTag = (tag + 1) % TAGS;
-      if (!this.waiting.has(tag)) return tag;
+      if (this.waiting[tag] === undefined) return tag;
     }
     return undefined;
   }
@@ -192,7 +222,7 @@ export class MctpLink {
   }
 
   private take(packet: Packet): void {
-    if (packet.tagOwner || !this.waiting.has(packet.tag)) {
+    if (packet.tagOwner || this.waiting[packet.tag] === undefined) {
       this.strays++;
       return;
     }
@@ -202,7 +232,7 @@ export class MctpLink {
       this.finish(assembly.tag, new BackendError('EPROTO', 'unknown', assembly.text));
       return;
     }
-    const entry = this.waiting.get(assembly.tag);
+    const entry = this.waiting[assembly.tag];
     const reply = decodeResponseMessage(assembly.bytes, this.settings.dialect);
     if (entry === undefined) return;
     if (reply.ok && reply.value.tag !== entry.cciTag && reply.value.tag === this.answered.get(assembly.tag)) {
@@ -213,12 +243,13 @@ export class MctpLink {
   }
 
   private finish(tag: number, outcome: CciMessage | BackendError): void {
-    const entry = this.waiting.get(tag);
+    const entry = this.waiting[tag];
     if (entry === undefined) return;
-    this.waiting.delete(tag);
+    this.waiting[tag] = undefined;
+    this.waitingCount--;
     this.answered.set(tag, entry.cciTag);
     if (!entry.abandoned) entry.settle(outcome);
-    if (this.waiting.size === 0) this.onIdle?.();
+    if (this.waitingCount === 0) this.onIdle?.();
   }
 
   /** The stream cannot be followed any further. */
@@ -230,7 +261,8 @@ export class MctpLink {
   private lose(error: BackendError): void {
     if (this.failure !== undefined) return;
     this.failure = error;
-    for (const tag of [...this.waiting.keys()]) this.finish(tag, error);
+    clearTimeout(this.late);
+    for (let tag = 0; tag < TAGS; tag++) this.finish(tag, error);
     this.onIdle?.();
     // The peer has closed its side, or the connection is broken: ours has nothing more to say.
     this.socket.end();

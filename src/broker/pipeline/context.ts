@@ -18,6 +18,7 @@ import type { BusyPoll, Cancellation, Scheduler } from '../schedule/index.ts';
 import type { TagOwners } from '../tag-owners.ts';
 import type { SwitchTopology } from '../topology.ts';
 import type { WatchedFabric } from '../topology-open.ts';
+import type { Course } from './course.ts';
 import type { RefusedTokens } from './refused-tokens.ts';
 import type { Repeat } from './repeats.ts';
 
@@ -92,6 +93,8 @@ export interface Request {
   /** When it has to be sent, on the clock of `performance.now()`; the configured time where it names none. */
   readonly deadlineMs?: number;
   readonly cancellation?: Cancellation;
+  /** How it went until now, for its records; nothing is decided with this. See `course.ts`. */
+  course?: Course | undefined;
 }
 
 /** A request after `decode`: what is wanted, in one form whatever its spelling was. */

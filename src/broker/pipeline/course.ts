@@ -2,31 +2,38 @@ import type { Posture } from '../../taint/index.ts';
 import type { Request, SwitchRuntime } from './context.ts';
 
 /** How a request went, for its records. Times are milliseconds of `performance.now()`. */
-interface Course {
+export interface Course {
   readonly beganMs: number;
   readonly before: Posture;
-  turnMs?: number;
-  sentMs?: number;
-  answeredMs?: number;
+  turnMs: number | undefined;
+  sentMs: number | undefined;
+  answeredMs: number | undefined;
 }
-
-// Beside the request and not in it: nothing may be decided with this.
-const courses = new WeakMap<Request, Course>();
 
 /** The request is about this switch now. */
 export function began(request: Request, { posture }: SwitchRuntime): void {
-  courses.set(request, { beganMs: performance.now(), before: posture.posture() });
+  request.course = {
+    beganMs: performance.now(),
+    before: posture.posture(),
+    turnMs: undefined,
+    sentMs: undefined,
+    answeredMs: undefined,
+  };
 }
 
 /** Its turn has come; it was sent; the device has answered, or is not waited for any more. */
 export function reached(request: Request, step: 'turn' | 'sent' | 'answered'): void {
-  const course = courses.get(request);
-  if (course !== undefined) course[`${step}Ms`] = performance.now();
+  const { course } = request;
+  if (course === undefined) return;
+  const nowMs = performance.now();
+  if (step === 'turn') course.turnMs = nowMs;
+  else if (step === 'sent') course.sentMs = nowMs;
+  else course.answeredMs = nowMs;
 }
 
 /** The posture when the request came in, where it is another one now. */
 export function postureBefore(request: Request, now: Posture): Posture | undefined {
-  const before = courses.get(request)?.before;
+  const before = request.course?.before;
   return before === undefined || before.version === now.version ? undefined : before;
 }
 
@@ -40,7 +47,7 @@ export interface Durations {
 }
 
 export function durations(request: Request): Durations {
-  const course = courses.get(request);
+  const { course } = request;
   if (course === undefined) return {};
   const { beganMs, turnMs, sentMs, answeredMs } = course;
   return {

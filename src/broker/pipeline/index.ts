@@ -13,7 +13,7 @@ import type {
   SubmitOptions,
 } from '../core-api.ts';
 import type { DeviceFailure } from '../device.ts';
-import { Cancellation, type Turn } from '../schedule/index.ts';
+import type { Turn } from '../schedule/index.ts';
 import { admit, withinQuota } from './admit.ts';
 import { decisionAnswer } from './answer.ts';
 import { authenticate } from './authenticate.ts';
@@ -31,6 +31,7 @@ import { decodedAgain, Repeats } from './repeats.ts';
 import { replyTo } from './reply.ts';
 import { seenSwitch } from './seen-switch.ts';
 import { switchFree } from './switch-free.ts';
+import { UnderWay } from './under-way.ts';
 import { leaveGap } from './unrecorded.ts';
 import { validity } from './validity.ts';
 import { virtualReply } from './virtual.ts';
@@ -52,8 +53,7 @@ interface Caller {
  */
 export class Pipeline {
   private readonly services: Services;
-  /** Requests that can be cancelled, by the handles that their senders gave them. */
-  private readonly handles = new Map<string, Cancellation>();
+  private readonly underWay = new UnderWay();
   private readonly repeats = new Repeats();
   private readonly behind: Behind;
 
@@ -64,7 +64,7 @@ export class Pipeline {
 
   /** Takes back a request that has not been sent to its device; does nothing for any other. */
   cancel(handle: string): void {
-    this.handles.get(handle)?.cancel();
+    this.underWay.cancel(handle);
   }
 
   async submit(
@@ -74,21 +74,21 @@ export class Pipeline {
     options: SubmitOptions = {},
   ): Promise<CoreResult<CommandAnswer>> {
     const { handle, deadlineMs } = options;
-    const cancellation = handle === undefined || this.handles.has(handle) ? undefined : new Cancellation();
+    const cancellation = handle === undefined ? undefined : this.underWay.begin(handle);
     const request: Request = {
       id: randomUUID(),
       source: credential.source,
       startedMs: this.services.nowMs(),
+      course: undefined,
       ...(deadlineMs === undefined ? {} : { deadlineMs: performance.now() + deadlineMs }),
       ...(cancellation === undefined ? {} : { cancellation }),
     };
     if (handle === undefined) return this.submitted(request, credential, switchName, command);
     if (cancellation === undefined) return this.refused(request, handleInUse);
-    this.handles.set(handle, cancellation);
     try {
       return await this.submitted(request, credential, switchName, command);
     } finally {
-      this.handles.delete(handle);
+      this.underWay.end(handle);
     }
   }
 

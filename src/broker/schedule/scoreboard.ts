@@ -8,6 +8,11 @@ export interface Claimant {
   holds: ReadonlyMap<string, Hold> | undefined;
 }
 
+const nothing: ReadonlyMap<string, Hold> = new Map();
+
+/** Nodes that nobody holds any more are forgotten where there are more than this. */
+const NODES_MAX = 1024;
+
 /**
  * Commands that were given their turn, in that order, where several may be in flight: who has to wait for whom so that
  * none overtakes another on the same resource. Never holds more than a few dozen.
@@ -15,12 +20,29 @@ export interface Claimant {
 export class Scoreboard<C extends Claimant> {
   /** Who holds each node, in the order of turns. */
   readonly #nodes = new Map<string, C[]>();
+  /** The only one on the board, as long as what it holds has mattered to nobody. */
+  #alone: { readonly claimant: C; readonly footprint: Footprint } | undefined;
+  #count = 0;
 
   /** @returns true when nothing is in its way */
   enter(claimant: C, footprint: Footprint): boolean {
+    claimant.blockers = 0;
+    this.#count += 1;
+    if (this.#count === 1) {
+      claimant.holds = nothing;
+      this.#alone = { claimant, footprint };
+      return true;
+    }
+    const alone = this.#alone;
+    this.#alone = undefined;
+    if (alone !== undefined) this.#hold(alone.claimant, alone.footprint);
+    this.#hold(claimant, footprint);
+    return claimant.blockers === 0;
+  }
+
+  #hold(claimant: C, footprint: Footprint): void {
     const holds = holdsOf(footprint);
     claimant.holds = holds;
-    claimant.blockers = 0;
     for (const [node, hold] of holds) {
       const holders = this.#nodes.get(node);
       if (holders === undefined) {
@@ -30,18 +52,20 @@ export class Scoreboard<C extends Claimant> {
       for (const earlier of holders) if (conflict(earlier, node, hold)) claimant.blockers++;
       holders.push(claimant);
     }
-    return claimant.blockers === 0;
   }
 
   /** It is done, or does not want any more. @returns those whose way is free now, in the order of turns */
   leave(claimant: C): readonly C[] {
+    this.#count -= 1;
+    this.#alone = undefined;
     const freed: C[] = [];
     for (const [node, hold] of claimant.holds ?? []) {
       const holders = this.#nodes.get(node) ?? [];
       const at = holders.indexOf(claimant);
       if (at < 0) continue;
       holders.splice(at, 1);
-      if (holders.length === 0) this.#nodes.delete(node);
+      // Else the next command would enter it again; and see `UnderWay` for what deleting costs.
+      if (holders.length === 0 && this.#nodes.size > NODES_MAX) this.#nodes.delete(node);
       for (let i = at; i < holders.length; i++) {
         const later = holders[i];
         if (later === undefined || !conflict(later, node, hold)) continue;

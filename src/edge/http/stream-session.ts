@@ -6,6 +6,7 @@ import { RequestHandles } from './request-handles.ts';
 
 /** Messages of one stream that may be under way: one tag is always free to be refused with. */
 export const MAX_OUTSTANDING = 255;
+const TAGS = 256;
 
 /** Why the broker ends a stream: WebSocket close codes and their text. */
 export const closeReasons = {
@@ -38,8 +39,11 @@ export class StreamSession {
   readonly #socket: WebSocket;
   readonly #core: CoreApi;
   readonly #settings: StreamSettings;
-  /** Tag to handle of the messages under way. */
-  readonly #outstanding = new Map<number, string>();
+  /** By tag: the handles of the messages under way. */
+  readonly #outstanding: (string | undefined)[] = new Array(TAGS).fill(undefined);
+  #outstandingCount = 0;
+  /** A tag has the same handle each time: it is free again when its message is answered. */
+  readonly #handleOf: (string | undefined)[] = new Array(TAGS).fill(undefined);
   readonly #handles: RequestHandles;
   readonly #heartbeat: NodeJS.Timeout;
   #closing = false;
@@ -59,7 +63,7 @@ export class StreamSession {
     socket.once('close', () => {
       clearInterval(this.#heartbeat);
       // Nobody is left to hear the answers: what was not sent to the device yet is not sent any more.
-      for (const handle of this.#outstanding.values()) this.#handles.cancel(handle);
+      for (const handle of this.#outstanding) if (handle !== undefined) this.#handles.cancel(handle);
       settings.metrics.streamClosed();
       settings.onEnd();
     });
@@ -94,11 +98,13 @@ export class StreamSession {
     if (!isBinary) this.#close(closeReasons.textFrame);
     else if (data.length < HEADER_SIZE) this.#close(closeReasons.shortFrame);
     else if (this.#closing) this.#refuse(data, RC.retryRequired);
-    else if (this.#outstanding.has(tag)) this.#refuse(data, RC.invalidInput);
-    else if (this.#outstanding.size >= MAX_OUTSTANDING) this.#refuse(data, RC.retryRequired);
+    else if (this.#outstanding[tag] !== undefined) this.#refuse(data, RC.invalidInput);
+    else if (this.#outstandingCount >= MAX_OUTSTANDING) this.#refuse(data, RC.retryRequired);
     else {
-      const handle = this.#handles.make();
-      this.#outstanding.set(tag, handle);
+      const handle = this.#handleOf[tag] ?? this.#handles.make();
+      this.#handleOf[tag] = handle;
+      this.#outstanding[tag] = handle;
+      this.#outstandingCount += 1;
       // The buffer belongs to the receiver; the core gets bytes of its own.
       void this.#submit(tag, handle, new Uint8Array(data));
     }
@@ -129,7 +135,8 @@ export class StreamSession {
       metrics.streamMessage('refused');
       reply = replyTo(bytes, RC.internalError);
     }
-    this.#outstanding.delete(tag);
+    this.#outstanding[tag] = undefined;
+    this.#outstandingCount -= 1;
     this.#send(reply);
     if (ended) this.#close(closeReasons.tokenEnded);
     this.#closeWhenIdle();
@@ -164,7 +171,7 @@ export class StreamSession {
   }
 
   #closeWhenIdle(): void {
-    if (this.#closing && this.#outstanding.size === 0) this.#close(closeReasons.goingAway);
+    if (this.#closing && this.#outstandingCount === 0) this.#close(closeReasons.goingAway);
   }
 
   #close(reason: { readonly code: number; readonly text: string }): void {

@@ -5,6 +5,7 @@ import { segments } from '../../cci/mctp-segments.ts';
 import { type AnswerSettings, answerTo, refusal } from './answer.ts';
 import type { MctpCounts, RequestEnd } from './metrics.ts';
 import type { MctpLimits } from './options.ts';
+import type { Asking } from './relay.ts';
 
 export interface ConnectionSettings extends AnswerSettings {
   readonly limits: MctpLimits;
@@ -34,6 +35,8 @@ export class MctpConnection {
   private readonly reassembler: Reassembler;
   private readonly queue: MctpMessage[] = [];
   private readonly gone = new AbortController();
+  /** The same for each request: who asks, and until when he waits. */
+  private readonly asking: Asking;
   private sequence = 0;
   private isBusy = false;
   /** The client has said its last word. */
@@ -41,13 +44,22 @@ export class MctpConnection {
   /** Since when the end of a packet is waited for; undefined between packets. */
   private partialSinceMs: number | undefined;
   private watch: NodeJS.Timeout | undefined;
+  /** Started anew with each request, and left to itself when that was answered. */
+  private late: NodeJS.Timeout | undefined;
+  private onLate: (() => void) | undefined;
   private activeMs = performance.now();
 
   constructor(socket: Socket, settings: ConnectionSettings) {
-    const { limits, dialect } = settings;
+    const { limits, dialect, certificate } = settings;
     this.socket = socket;
     this.settings = settings;
     this.source = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    this.asking = {
+      source: this.source,
+      gone: this.gone.signal,
+      deadlineMs: limits.answerMs,
+      ...(certificate === undefined ? {} : { certificate }),
+    };
     this.reassembler = new Reassembler(dialect, {
       maxPayload: limits.maxPayload,
       maxOpen: OPEN_MESSAGES,
@@ -62,6 +74,7 @@ export class MctpConnection {
     socket.on('end', () => this.finish());
     socket.once('close', () => {
       clearTimeout(this.watch);
+      clearTimeout(this.late);
       this.queue.length = 0;
       this.gone.abort();
       settings.onEnd(this);
@@ -161,22 +174,17 @@ export class MctpConnection {
     const { settings } = this;
     const { answerMs } = settings.limits;
     return new Promise((resolve) => {
-      let isAnswered = false;
       const answer = (body: Uint8Array, end: RequestEnd): void => {
-        if (isAnswered) return;
-        isAnswered = true;
-        clearTimeout(late);
+        // A second answer resolves nothing.
+        if (this.onLate === late) this.onLate = undefined;
         resolve({ body, end });
       };
       const failed = (): Uint8Array => refusal(message, RC.internalError, settings.dialect);
-      const late = setTimeout(() => answer(failed(), 'late'), answerMs);
-      const asking = {
-        source: this.source,
-        gone: this.gone.signal,
-        deadlineMs: answerMs,
-        ...(settings.certificate === undefined ? {} : { certificate: settings.certificate }),
-      };
-      answerTo(message, asking, settings).then(
+      const late = (): void => answer(failed(), 'late');
+      this.onLate = late;
+      if (this.late === undefined) this.late = setTimeout(() => this.onLate?.(), answerMs).unref();
+      else this.late.refresh();
+      answerTo(message, this.asking, settings).then(
         (body) => answer(body, endOf(message, body)),
         // A defect of ours must not leave the client without an answer.
         () => answer(failed(), 'error'),

@@ -60,13 +60,19 @@ export function relayByCertificate(relays: ReadonlyMap<string, Relay>): Relay {
   };
 }
 
+/** Names of one client's requests. One after the other, they have the same name: it is free again when one is answered. */
+interface Handles {
+  readonly used: string[];
+  readonly free: string[];
+}
+
 /** Requests that the core has, by the client that they are of: when it goes, they are taken back. */
 class UnderWay {
   private readonly core: CoreApi;
   /** Other edges of the same core must not be able to hit on one of ours. */
   private readonly prefix = randomUUID();
   private count = 0;
-  private readonly handles = new WeakMap<AbortSignal, Set<string>>();
+  private readonly handles = new WeakMap<AbortSignal, Handles>();
 
   constructor(core: CoreApi) {
     this.core = core;
@@ -74,24 +80,25 @@ class UnderWay {
 
   async submit(name: string, credential: Credential, bytes: Uint8Array, { gone, deadlineMs }: Asking) {
     if (gone.aborted) throw new Error('the client has gone');
-    const handle = `${this.prefix}:${this.count++}`;
-    const handles = this.of(gone);
-    handles.add(handle);
+    const { used, free } = this.of(gone);
+    const handle = free.pop() ?? `${this.prefix}:${this.count++}`;
+    used.push(handle);
     try {
       return await this.core.submit(credential, name, { kind: 'message', bytes }, { handle, deadlineMs });
     } finally {
-      handles.delete(handle);
+      used.splice(used.indexOf(handle), 1);
+      free.push(handle);
     }
   }
 
   /** One listener for each client, not for each request. */
-  private of(gone: AbortSignal): Set<string> {
+  private of(gone: AbortSignal): Handles {
     const there = this.handles.get(gone);
     if (there !== undefined) return there;
-    const handles = new Set<string>();
+    const handles: Handles = { used: [], free: [] };
     this.handles.set(gone, handles);
     gone.addEventListener('abort', () => {
-      for (const handle of handles) this.core.cancel(handle).catch(() => {});
+      for (const handle of handles.used) this.core.cancel(handle).catch(() => {});
     });
     return handles;
   }

@@ -175,7 +175,14 @@ function writeJournal(): string {
       returnCodes: [0],
       durationMs: 1,
     };
-    const line = buildLine(isBind && !isDenied ? 'intent' : 'decision', body, head, '2026-11-23T01:00:00.000Z', number, place);
+    const line = buildLine(
+      isBind && !isDenied ? 'intent' : 'decision',
+      body,
+      head,
+      '2026-11-23T01:00:00.000Z',
+      number,
+      place,
+    );
     head = line.head;
     waiting.push(line.bytes.toString());
     place.slabs.release(line.slab);

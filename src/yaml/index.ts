@@ -11,6 +11,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import type { Static, TSchema } from '../schema/index.ts';
+import { withoutAbsent } from './absent-members.ts';
 import { ofTheChosenForm } from './choices.ts';
 import { oddKeys } from './odd-keys.ts';
 import { repeatedKeys } from './repeated-keys.ts';
@@ -110,11 +111,27 @@ export interface Misfit {
 // Our own schemas are not held against the schema of schemas: that takes longer than everything else at start.
 const ajv = new Ajv({ allErrors: true, strict: false, validateSchema: false, meta: false, code: { optimize: false } });
 const validators = new WeakMap<TSchema, ValidateFunction>();
+const seen = new WeakSet<TSchema>();
+
+/**
+ * Most schemas are used once, at start, for a file that uses a small part of them; making a validator of all of it would take
+ * a tenth of the start. What is used again is made whole, and kept.
+ */
+function validatorFor(schema: TSchema, content: unknown): ValidateFunction {
+  const made = validators.get(schema);
+  if (made !== undefined) return made;
+  if (!seen.has(schema)) {
+    seen.add(schema);
+    return ajv.compile(withoutAbsent(schema, content));
+  }
+  const whole = ajv.compile(schema);
+  validators.set(schema, whole);
+  return whole;
+}
 
 /** Everything that is wrong with a value; empty when it fits. Never throws, whatever the value is. */
 export function misfitsOf(schema: TSchema, content: unknown): readonly Misfit[] {
-  const validate = validators.get(schema) ?? ajv.compile(schema);
-  validators.set(schema, validate);
+  const validate = validatorFor(schema, content);
   if (validate(content)) return [];
   const errors = ofTheChosenForm(validate.errors ?? []);
   const misfits = errors.map(misfitOf);

@@ -162,7 +162,8 @@ export class StreamSession {
   #send(reply: Uint8Array): void {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return;
-    this.#gather();
+    // Nothing that could leave with it is under way.
+    if (this.#outstandingCount > 0) this.#gather();
     socket.send(reply, { binary: true }, () => {
       if (socket.isPaused && socket.bufferedAmount <= this.#settings.bufferBytes / 2) socket.resume();
     });

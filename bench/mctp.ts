@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks';
 import { issueDevelopmentToken } from '../src/broker/auth/index.ts';
 import { encodeMessage, fromHex } from '../src/cci/index.ts';
 import { PACKET_SIZE, packetize } from '../src/cci/mctp.ts';
-import { nodeFlags } from './load/server-process.ts';
+import { nodeEnv, nodeFlags } from './load/server-process.ts';
 import { report, table } from './report.ts';
 
 /**
@@ -23,7 +23,7 @@ const total = quick ? 4000 : 30_000;
 const children: ChildProcess[] = [];
 
 async function started(words: readonly string[], address: RegExp): Promise<RegExpExecArray> {
-  const child = spawn(process.execPath, [...nodeFlags, join(root, 'bin/cci.js'), ...words]);
+  const child = spawn(process.execPath, [...nodeFlags, join(root, 'bin/cci.js'), ...words], { env: nodeEnv });
   children.push(child);
   let said = '';
   return new Promise((resolve, reject) => {

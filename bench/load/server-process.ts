@@ -18,7 +18,8 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** As `npm start` has it. */
+/** As `npm start` has them. */
+export const nodeEnv = { ...process.env, MALLOC_ARENA_MAX: '1' };
 export const nodeFlags = (process.env.BENCH_NODE_FLAGS ?? '--max-semi-space-size=8 --no-parallel-scavenge')
   .split(' ')
   .filter((flag) => flag !== '');
@@ -44,17 +45,13 @@ export async function startBroker(
   }
 > {
   const state = mkdtempSync(join(tmpdir(), 'cci-bench-'));
-  const child = spawn(process.execPath, [
-    ...nodeFlags,
-    join(root, 'bin/cci.js'),
+  const words = [
     'serve',
     '--config',
     edge === undefined ? join(root, config) : withEdge(join(root, config), edge, state),
-    '--state-directory',
-    state,
-    '--port',
-    '0',
-  ]);
+  ];
+  const where = ['--state-directory', state, '--port', '0'];
+  const child = spawn(process.execPath, [...nodeFlags, join(root, 'bin/cci.js'), ...words, ...where], { env: nodeEnv });
   const server = await started(child);
   return {
     ...server,

@@ -414,9 +414,11 @@ export class JournalWriter implements Journal {
       this.#durable(waiting);
     }
     const mark = this.#chain.mark();
-    const told = this.#recovery.tell(failure, waiting, this.#chain, this.#options.clock.now());
-    const lines = [...waiting, ...told];
+    let told: readonly PendingLine[];
+    let lines: readonly PendingLine[];
     try {
+      told = this.#recovery.tell(failure, waiting, this.#chain, this.#options.clock.now());
+      lines = [...waiting, ...told];
       await this.#write(lines);
     } catch (error) {
       // The chain goes back to what was accepted, so that the next attempt tells its own story.

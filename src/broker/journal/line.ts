@@ -11,6 +11,8 @@ const SUFFIX_BYTES = 75;
 const SIGNATURE_BYTES = 128;
 /** Bytes of UTF-8 that one unit of a string takes at most. */
 const UTF8_MOST = 3;
+/** Units from which the bytes of a line are counted before there is room made for them. */
+const COUNTED_FROM = 16_384;
 const RESERVED = ['v', 'seq', 'at', 'mono', 'kind', 'prev', 'signature', 'hash'];
 
 /** Where a chain has got to. */
@@ -93,7 +95,10 @@ export function buildLine(
   const own = text.length > 2 ? `${text.slice(1, -1)},` : '';
   const inner = prepared === undefined ? own : `${own}${prepared.text},`;
   const content = `{"v":1,"seq":${sequence},"at":"${at}","mono":${mono},"kind":"${kind}",${inner}"prev":"${head.hash}"`;
-  const slab = slabs.room(content.length * UTF8_MOST + SIGNATURE_BYTES + SUFFIX_BYTES + 1);
+  if (content.length > maxBytes) throw tooLong(kind, content.length, maxBytes);
+  // Of a long one it is worth counting, of a short one it is not.
+  const most = content.length < COUNTED_FROM ? content.length * UTF8_MOST : Buffer.byteLength(content);
+  const slab = slabs.room(most + SIGNATURE_BYTES + SUFFIX_BYTES + 1);
   const { bytes, end: start } = slab;
   let end = start + bytes.write(content, start);
   if (sign !== undefined) {
@@ -102,13 +107,15 @@ export function buildLine(
   }
   const digest = hash('sha256', bytes.subarray(start, end));
   end += bytes.write(`,"hash":"${digest}"}\n`, end, 'latin1');
-  if (end - start > maxBytes) {
-    throw new JournalError('invalid', `a ${kind} record of ${end - start} bytes is over the limit of ${maxBytes}`);
-  }
+  if (end - start > maxBytes) throw tooLong(kind, end - start, maxBytes);
   // From here on it is there; whatever failed before has left nothing.
   slab.end = end;
   slab.lines += 1;
   return { bytes: bytes.subarray(start, end), slab, head: { sequence, hash: digest } };
+}
+
+function tooLong(kind: RecordKind, bytes: number, maxBytes: number): JournalError {
+  return new JournalError('invalid', `a ${kind} record of ${bytes} bytes is over the limit of ${maxBytes}`);
 }
 
 /** What one line holds, whatever came before it. */

@@ -75,20 +75,19 @@ export class Pipeline {
   ): Promise<CoreResult<CommandAnswer>> {
     const { handle, deadlineMs } = options;
     const cancellation = handle === undefined ? undefined : this.underWay.begin(handle);
-    const request: Request = {
-      id: randomUUID(),
-      source: credential.source,
-      startedMs: this.services.nowMs(),
-      course: undefined,
-      ...(deadlineMs === undefined ? {} : { deadlineMs: performance.now() + deadlineMs }),
-      ...(cancellation === undefined ? {} : { cancellation }),
-    };
-    if (handle === undefined) return this.submitted(request, credential, switchName, command);
-    if (cancellation === undefined) return this.refused(request, handleInUse);
     try {
+      const request: Request = {
+        id: randomUUID(),
+        source: credential.source,
+        startedMs: this.services.nowMs(),
+        course: undefined,
+        ...(deadlineMs === undefined ? {} : { deadlineMs: performance.now() + deadlineMs }),
+        ...(cancellation === undefined ? {} : { cancellation }),
+      };
+      if (handle !== undefined && cancellation === undefined) return this.refused(request, handleInUse);
       return await this.submitted(request, credential, switchName, command);
     } finally {
-      this.underWay.end(handle);
+      if (handle !== undefined && cancellation !== undefined) this.underWay.end(handle);
     }
   }
 

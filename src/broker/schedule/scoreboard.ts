@@ -4,6 +4,8 @@ import { type Footprint, type Hold, holdsOf, inOrder } from './footprint.ts';
 export interface Claimant {
   /** How many earlier ones it has to let finish. Only the scoreboard writes it. */
   blockers: number;
+  /** Place in the order of turns. Only the scoreboard writes it. */
+  entered: number;
   /** What it holds. Only the scoreboard writes it. */
   holds: ReadonlyMap<string, Hold> | undefined;
 }
@@ -23,10 +25,12 @@ export class Scoreboard<C extends Claimant> {
   /** The only one on the board, as long as what it holds has mattered to nobody. */
   #alone: { readonly claimant: C; readonly footprint: Footprint } | undefined;
   #count = 0;
+  #entered = 0;
 
   /** @returns true when nothing is in its way */
   enter(claimant: C, footprint: Footprint): boolean {
     claimant.blockers = 0;
+    claimant.entered = ++this.#entered;
     this.#count += 1;
     if (this.#count === 1) {
       claimant.holds = nothing;
@@ -56,10 +60,13 @@ export class Scoreboard<C extends Claimant> {
 
   /** It is done, or does not want any more. @returns those whose way is free now, in the order of turns */
   leave(claimant: C): readonly C[] {
+    const { holds } = claimant;
+    // Whoever is not on the board takes nobody's place.
+    if (holds === undefined) return [];
     this.#count -= 1;
     this.#alone = undefined;
     const freed: C[] = [];
-    for (const [node, hold] of claimant.holds ?? []) {
+    for (const [node, hold] of holds) {
       const holders = this.#nodes.get(node) ?? [];
       const at = holders.indexOf(claimant);
       if (at < 0) continue;
@@ -74,7 +81,8 @@ export class Scoreboard<C extends Claimant> {
       }
     }
     claimant.holds = undefined;
-    return freed;
+    // They were found node by node.
+    return freed.length > 1 ? freed.sort((one, other) => one.entered - other.entered) : freed;
   }
 }
 

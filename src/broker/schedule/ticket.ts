@@ -25,6 +25,7 @@ export class Ticket {
   /** Place in the heap of deadlines. */
   place = -1;
   blockers = 0;
+  entered = 0;
   holds: ReadonlyMap<string, Hold> | undefined;
   isBarrier = false;
   resolve: ((answer: Turn | Unserved) => void) | undefined;

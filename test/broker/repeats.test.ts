@@ -10,8 +10,10 @@ import {
   CEL_UUID,
   encodeMessage,
   encodePayload,
+  encodeRoute,
   isTyped,
   opcode,
+  portId,
   RC,
   rowBySlug,
   type TypedSlug,
@@ -48,11 +50,25 @@ function message(slug: TypedSlug, params: object, tag: number): CommandRequest {
   return { kind: 'message', bytes };
 }
 
+/** The same through a tunnel to the MLD behind port 3, with a tag of its own inside. */
+function tunnelled(slug: TypedSlug, params: object, tag: number, inner: number): CommandRequest {
+  const row = rowBySlug(slug);
+  const payload = row !== undefined && isTyped(row) ? encodePayload(row.request, params as never) : undefined;
+  if (row === undefined || payload?.ok !== true) throw new Error(`${slug} cannot be encoded`);
+  const hops = [{ kind: 'port', port: portId(3) }] as const;
+  const outer = encodeRoute({ hops, tags: [inner], opcode: row.opcode, payload: payload.value });
+  const header = { background: false, returnCode: RC.success, vendorStatus: 0 };
+  const bytes = encodeMessage({ ...header, category: 'request', tag, ...outer, opcode: opcode(outer.opcode) });
+  return { kind: 'message', bytes };
+}
+
 const ports = (...ids: number[]) => named('get-physical-port-state', { port_id_list: ids });
 const vcss = (vcs: number[], start = 0) =>
   named('get-virtual-cxl-switch-info', { starting_vppb: start, vppb_list_limit: 255, vcs_id_list: vcs });
 const cel = named('get-log', { log_identifier: CEL_UUID, offset: 0, length: 8 });
 const events = named('get-event-records', { event_log: 'informational' });
+
+const allocations = tunnelled('get-ld-allocations', { start_ld_id: 0, ld_allocation_list_limit: 16 }, 4, 9);
 
 const reads: readonly CommandRequest[] = [
   ports(2),
@@ -70,6 +86,10 @@ const reads: readonly CommandRequest[] = [
   message('get-physical-port-state', { port_id_list: [2, 4] }, 9),
   message('identify-switch-device', {}, 200),
   message('background-operation-status', {}, 3),
+  allocations,
+  tunnelled('get-ld-allocations', { start_ld_id: 0, ld_allocation_list_limit: 16 }, 4, 10),
+  tunnelled('get-ld-info', {}, 1, 1),
+  tunnelled('get-qos-control', {}, 2, 200),
   { kind: 'named', command: 'identify', via: 'port:2' },
   named('no-such-command'),
   { kind: 'message', bytes: Uint8Array.of(0, 1, 2) },
@@ -153,7 +173,9 @@ describe('a read that was asked before', () => {
       // These rest on the rows, on who owns what, and on the bindings; two of them never reach the device.
       reads: fc
         .uniqueArray(fc.nat(reads.length - 1), { maxLength: 3 })
-        .map((some) => [...new Set([reads.indexOf(events), 2, 4, reads.indexOf(cel), ...some])]),
+        .map((some) => [
+          ...new Set([reads.indexOf(events), 2, 4, reads.indexOf(cel), reads.indexOf(allocations), ...some]),
+        ]),
       change: fc.constantFrom(...Object.keys(changes), 'rows', 'rows', 'owner'),
     });
     await fc.assert(
@@ -212,6 +234,35 @@ describe('a read that was asked before', () => {
     expect(asked).toBe(before);
     await broker.submit(alice, ports(2, 3));
     expect(asked).toBeGreaterThan(before);
+  });
+
+  it('is decided once through a tunnel to an MLD as well, where its sender has chosen the tag inside', async () => {
+    let asked = 0;
+    running = await startShippedBroker({
+      wrapEngine: (engine) =>
+        new Proxy(engine, {
+          get: (inner, name) => {
+            if (name === 'grant') asked++;
+            const member: unknown = Reflect.get(inner, name);
+            return typeof member === 'function' ? member.bind(inner) : member;
+          },
+        }),
+    });
+    const { broker, alice } = running;
+    const asks = async (read: CommandRequest): Promise<number> => {
+      const before = asked;
+      expect(await broker.submit(alice, read)).toMatchObject({ ok: true });
+      return asked - before;
+    };
+    await asks(allocations);
+    await asks(allocations);
+    expect(await asks(allocations)).toBe(0);
+    expect(
+      await asks(tunnelled('get-ld-allocations', { start_ld_id: 0, ld_allocation_list_limit: 16 }, 4, 11)),
+    ).toBeGreaterThan(0);
+    const inWords: CommandRequest = { kind: 'named', command: 'get-ld-info', via: 'port:3' };
+    await asks(inWords);
+    expect(await asks(inWords)).toBeGreaterThan(0);
   });
 
   it('shows nobody what it showed somebody else', async () => {
@@ -393,7 +444,7 @@ describe('what is kept', () => {
     ['is about raw bytes', { facts: { mutating: false, class: 'raw' } }],
     ['raises a taint', { taints: [{ letter: 'E' }] }],
     ['still waits for a CEL', { needsCel: [] }],
-    ['is about what is behind a port', { command: { hops: [{ kind: 'port', port: 2 }] } }],
+    ['is about what is behind a port', { command: { opcode: 0x5400, hops: [{ kind: 'port', port: 2 }] } }],
     ['the broker answers with an empty list', { answer: 'empty' }],
   ])('is never a decision that %s', (_name, more) => {
     const at = world();

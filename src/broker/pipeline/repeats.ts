@@ -30,8 +30,9 @@ export const REPLY_MAX = 2048;
  * the same caller, while everything that it rested on stands: the very things that make a command that waited be decided
  * again (`basis`). Token, quota and turn are looked at each time; records are written each time.
  *
- * INVARIANT: only reads of the switch itself that were allowed, that raise nothing, and that the device answers. A key holds
- * the whole request, and no two requests that differ share one.
+ * INVARIANT: only reads that were allowed, that raise nothing, and that the device answers: of the switch itself, and of an
+ * MLD (set 54h) where they came as a message, whose inner tag is the caller's own. A key holds the whole request, and no two
+ * requests that differ share one.
  */
 export class Repeats {
   #callers = new WeakMap<Principal, Map<SwitchRuntime, Map<string, Repeat>>>();
@@ -59,7 +60,7 @@ export class Repeats {
     command: CommandRequest,
     { decoded, decision }: Pick<Repeat, 'decoded' | 'decision'>,
   ): Repeat | undefined {
-    const key = isFit(decision) ? spelling(command) : undefined;
+    const key = isFit(decision, command) ? spelling(command) : undefined;
     if (key === undefined) return undefined;
     const { current: snapshot, shadow } = services.policy;
     const entry: Repeat = { decoded, decision, snapshot, shadow };
@@ -99,7 +100,7 @@ export function stands(
   );
 }
 
-function isFit(decision: Decision): boolean {
+function isFit(decision: Decision, asked: CommandRequest): boolean {
   const { verdict, answer, facts, taints, needsCel, command } = decision;
   return (
     verdict === 'allow' &&
@@ -108,9 +109,17 @@ function isFit(decision: Decision): boolean {
     facts.class !== 'raw' &&
     taints.length === 0 &&
     needsCel === undefined &&
-    command.hops.length === 0 &&
+    (command.hops.length === 0 || isOfMld(decision, asked)) &&
     shadowFinding(decision) === undefined
   );
+}
+
+const MLD_COMPONENTS = 0x54;
+
+/** Inner tags of what is spelled out in words or bytes are made here, each time anew. */
+function isOfMld({ command: { hops, opcode } }: Decision, asked: CommandRequest): boolean {
+  const [port, more] = hops;
+  return asked.kind === 'message' && port?.kind === 'port' && more === undefined && opcode >> 8 === MLD_COMPONENTS;
 }
 
 /** Everything of a request but the tag of its message, which is only echoed. Undefined: too long to be kept. */

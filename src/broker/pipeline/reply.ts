@@ -152,6 +152,8 @@ function isFilteredAlike(
   return (
     repeat.decision === decision &&
     repeat.snapshot === policy.current &&
+    // What a filter looks at behind a port is not all in the version of the topology.
+    decision.command.hops.length === 0 &&
     !TELLS_COMMANDS.has(decision.command.opcode) &&
     decision.basis.topology === runtime.topology.version &&
     decision.basis.posture === runtime.posture.posture().version

@@ -33,7 +33,13 @@ const parts: { readonly [name: string]: Part } = {
     mutate: 'src/cci/command-table*.ts',
     tests: ['test/cci/command-table.test.ts', 'test/policy/load/commands{,-edges,-fuzz}.test.ts'],
   },
-  catalogue: { mutate: 'src/cci/catalogue/*.ts', tests: ['test/cci/{catalogue,codec,examples,reply-owners}.test.ts'] },
+  catalogue: {
+    mutate: 'src/cci/catalogue/*.ts',
+    tests: [
+      'test/cci/{catalogue,catalogue-reference,codec,commands-doc,examples,reply-owners}.test.ts',
+      'test/cci/disagreements.test.ts',
+    ],
+  },
   decide: policy('decide', 'test/conformance/*.test.ts'),
   // Selectors, columns and rule letters are read here and refused there.
   casbin: policy('casbin', decide, 'test/policy/load/{mistakes,shipped,commands}.test.ts'),

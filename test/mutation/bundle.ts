@@ -46,6 +46,7 @@ export async function bundleOf(root: string, files: readonly string[], packages:
     transform(code, id) {
       if (id.startsWith('\0')) return null;
       return code
+        .replaceAll('import.meta.main', 'false')
         .replaceAll('import.meta.dirname', JSON.stringify(dirname(id)))
         .replaceAll('import.meta.filename', JSON.stringify(id))
         .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(id).href))

@@ -132,8 +132,7 @@ export class YamlWalk {
 
   #plain(node: Node | null): boolean {
     if (node === null) return true;
-    const isLabelled =
-      isAlias(node) || node.tag?.startsWith('!') === true || ('anchor' in node && node.anchor !== undefined);
+    const isLabelled = isAlias(node) || node.tag !== undefined || node.anchor !== undefined;
     if (!isLabelled) return true;
     this.#report('syntax', this.place(node), 'anchors, aliases and tags are not read here', 'write the value itself');
     return false;

@@ -14,7 +14,8 @@ export function wordsOf(selections: Selections): readonly Word[] {
   const readings = new Map<string, number>();
   const sets = new Set<string>();
   for (const { slug, set, isRaw } of selections.atoms) {
-    if (slug === undefined || isRaw) continue;
+    // A console has a word and no set; raw opcodes without a row have neither.
+    if (slug === undefined || set === undefined || isRaw) continue;
     readings.set(slug, (readings.get(slug) ?? 0) + 1);
     sets.add(`set:${set}`);
   }

@@ -69,7 +69,8 @@ function consoleAtoms(selectors: readonly MandatorySelector[], tables: readonly 
     slug: word,
     // It has no number to be named by.
     isRaw: false,
-    query: false,
+    // Whose a program is stands in each broker's configuration: it may be any tenant's, on the switch that is nobody's.
+    query: true,
     refs: tables.map(() => consoleRef(word)),
   }));
 }

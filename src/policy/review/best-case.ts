@@ -103,5 +103,5 @@ function edgesOf({ commands }: RuleEngine, mandatory: readonly MandatoryRule[]):
       if (selector.kind === 'opcode') edges.add(selector.first).add(selector.last + 1);
     }
   }
-  return [...edges].filter((edge) => edge <= 0xffff).toSorted((a, b) => a - b);
+  return [...edges].toSorted((a, b) => a - b);
 }

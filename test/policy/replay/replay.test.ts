@@ -5,38 +5,10 @@ import { Replay, readPastDecision, redecide } from '../../../src/policy/replay/i
 import { openPolicy } from '../../../src/policy/trace/index.ts';
 import { fabric, fabricOf, sourceOf } from '../load/fixture.ts';
 import { sideOf } from '../meaning/sides.ts';
+import { bind, DEV, LD, SLOT } from './recorded.ts';
 
-const DEV = 'https://cci-broker.local/dev';
 const reader = 'p, role:reader, acme, own, class:allowlisted, allow\ng, group:tenant/acme, role:reader, acme\n';
 const operator = `${reader}p, role:op, acme, own, bind-vppb, allow\ng, group:${DEV}#operators, role:op, acme\n`;
-const SLOT = '/switches/sw0/vcss/0/vppbs/0';
-const LD = '/switches/sw0/ports/3/lds/0';
-
-/** A bind that an operator of acme was allowed, as the journal has it. */
-const bind = {
-  seq: 7,
-  requestId: 'r-7',
-  at: '2026-11-01T10:00:00.000Z',
-  kind: 'intent',
-  switch: 'sw0',
-  principal: `user:${DEV}#alice`,
-  tenant: 'acme',
-  groups: [`group:${DEV}#operators`],
-  scopes: ['cci:config'],
-  opcode: 0x5201,
-  command: 'bind-vppb',
-  class: 'audited',
-  scope: 0,
-  reach: 'own',
-  touched: [SLOT, LD],
-  grants: [{ resource: SLOT }, { resource: LD }],
-  conditions: ['mutating'],
-  activeTaint: [],
-  verdict: 'allow',
-  reasons: [],
-  snapshot: 'before',
-  posture: { version: 1, lockdown: 'none', taint: '-', profile: 'host', underLockdown: 'allow' },
-};
 const notGranted = { step: 'grant', rule: 'grant', text: `nothing grants it on ${SLOT}` };
 const denied = { ...bind, kind: 'decision', verdict: 'deny', reasons: [notGranted] };
 

@@ -91,6 +91,91 @@ describe('a silencing comment', () => {
     expect(told(found)).toContain('tenants/acme.csv:2:23 grant-to-everybody');
   });
 
+  test('of each wrong kind says what is wrong with it, and what to write', async () => {
+    const found = await reviewed(
+      rows(
+        '\t# cci:allow  ',
+        ' #cci:allow redundant:  ',
+        '# cci:allow redundant why',
+        '# cci:allow: why',
+        '# cci:allow anything at all: why',
+        '# cci:allow anything: why',
+        '# cci:allow unknown-silencer: why',
+        '# cci:allow malformed-silencer: why',
+        '# cci:allow redundent: why',
+        grant,
+        everybody,
+      ),
+    );
+    const form = 'write `# cci:allow CODE: REASON`, such as `# cci:allow redundant: kept for the audit of 2027`';
+    const malformed = ['malformed-silencer', 'this comment does not say what is allowed and why', form];
+    const codes =
+      'the codes are grant-to-everybody, grant-reaches-others, radius-beyond-own, raw-granted, opaque-granted, never-applies, shadowed, redundant, role-nobody-has, tenant-without-rules, resource-nobody-owns, wider-than-fabric';
+    const said = found
+      .filter(({ level }) => level === 'error')
+      .map(({ line, column, text, code, reason, help }) => [`${line}:${column}`, text, code, reason, help]);
+    expect(said).toEqual([
+      ['1:2', '# cci:allow', ...malformed],
+      ['2:2', '#cci:allow redundant:', ...malformed],
+      ['3:1', '# cci:allow redundant why', ...malformed],
+      ['4:1', '# cci:allow: why', ...malformed],
+      ['5:1', '# cci:allow anything at all: why', ...malformed],
+      ['6:1', '# cci:allow anything: why', 'unknown-silencer', '`anything` is no finding that can be silenced', codes],
+      ...['unknown', 'malformed'].map((word, i) => [
+        `${7 + i}:1`,
+        `# cci:allow ${word}-silencer: why`,
+        'unknown-silencer',
+        `\`${word}-silencer\` is no finding that can be silenced`,
+        codes,
+      ]),
+      [
+        '9:1',
+        '# cci:allow redundent: why',
+        'unknown-silencer',
+        '`redundent` is no finding that can be silenced',
+        'did you mean `redundant`?',
+      ],
+    ]);
+  });
+
+  test('that nothing is below, not even the end of a line, is told with its place', async () => {
+    const files = rows(grant, everybody);
+    const tenants = { acme: `${files.tenants.acme}  # cci:allow  grant-to-everybody : why` };
+    const found = await reviewed({ tenants });
+    expect(found.find(({ code }) => code === 'unused-silencer')).toEqual({
+      code: 'unused-silencer',
+      level: 'warning',
+      file: 'tenants/acme.csv',
+      line: 3,
+      column: 3,
+      text: 'cci:allow grant-to-everybody',
+      reason: 'there is no `grant-to-everybody` on the line below',
+      help: 'remove the comment, or put it on the line directly above the row that it is about',
+    });
+  });
+
+  test('is one only at the beginning of a line, and not in the middle of another comment', async () => {
+    const found = await reviewed(rows('# see # cci:allow grant-to-everybody: why', grant, everybody));
+    expect(told(found)).toEqual(['tenants/acme.csv:2:23 grant-to-everybody']);
+  });
+
+  test('in one file says nothing about the same line of another', async () => {
+    const found = await reviewed({
+      tenants: {
+        acme: `# cci:allow grant-to-everybody: why\n${grant}\n${everybody}\n`,
+        globex: `#\n${grant.replaceAll('acme', 'globex')}\n${everybody.replaceAll('acme', 'globex')}\n`,
+      },
+    });
+    expect(told(found)).toEqual(['tenants/globex.csv:2:25 grant-to-everybody']);
+  });
+
+  test('that profile bmc alone needs is in use in profile host', async () => {
+    const mandatory =
+      '# cci:allow never-applies: for profile host\np2, P20, *, *, host, *, *, *, bind-vppb if quirk, deny, not here\n';
+    expect(told(await reviewed({ mandatory, profile: 'host' }))).toEqual([]);
+    expect(told(await reviewed({ mandatory, profile: 'bmc' }))).toEqual([]);
+  });
+
   test('suggests the code that was meant', async () => {
     const found = await reviewed(rows('# cci:allow grant-to-everbody: why', grant, everybody));
     expect(found.map(({ help }) => help)).toContain('did you mean `grant-to-everybody`?');

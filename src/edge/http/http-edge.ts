@@ -33,7 +33,7 @@ import { ProblemSchema } from './schemas.ts';
 import { plainNames, type SecurePart, securePart } from './secure-part.ts';
 import type { EdgeServer } from './server-type.ts';
 import type { StreamSession } from './stream-session.ts';
-import { requestValidators } from './validators.ts';
+import { RequestValidators } from './validators.ts';
 
 export interface HttpEdge {
   /** Starts to listen. Port 0 takes a free one. */
@@ -71,7 +71,8 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
   const eventStreams = new Set<EventStream>();
   const state = { draining: false };
   const secure = securePart(options, { limits, metrics });
-  const app = createServer(limits, secure);
+  const validators = new RequestValidators();
+  const app = createServer(limits, secure, validators);
   const health = options.health === undefined ? undefined : createHealthListener(core, () => state.draining);
 
   app.addSchema(ProblemSchema);
@@ -126,6 +127,7 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
       const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
       const url = `${secure === undefined ? 'http' : 'https'}://${shown}:${address.port}`;
       const at = { host: address.address, port: address.port, url };
+      validators.warm();
       if (health === undefined || options.health === undefined) return at;
       return { ...at, health: await health.listen(options.health.host, options.health.port) };
     },
@@ -159,7 +161,7 @@ function withCommands<D extends { readonly components?: { readonly schemas?: obj
   return { ...document, components: { ...document.components, schemas } };
 }
 
-function createServer(limits: HttpLimits, secure: SecurePart | undefined): EdgeServer {
+function createServer(limits: HttpLimits, secure: SecurePart | undefined, validators: RequestValidators): EdgeServer {
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
@@ -179,7 +181,7 @@ function createServer(limits: HttpLimits, secure: SecurePart | undefined): EdgeS
       connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
       insecureHTTPParser: false,
     },
-    schemaController: { compilersFactory: { buildValidator: () => requestValidators() as never } },
+    schemaController: { compilersFactory: { buildValidator: () => validators.compiler as never } },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = limits.connections;
   app.server.maxHeadersCount = 64;

@@ -19,6 +19,7 @@ import {
   type TypedSlug,
 } from '../../src/cci/index.ts';
 import type { Decision, Principal } from '../../src/policy/index.ts';
+import type { BrokerParts } from '../support/broker-fixture.ts';
 import { bindOwn, journalOf, type ShippedBroker, startShippedBroker } from '../support/shipped-broker.ts';
 
 // What was worked out for a read is used again. Nobody may be able to tell, but by how fast it is.
@@ -94,6 +95,20 @@ const reads: readonly CommandRequest[] = [
   named('no-such-command'),
   { kind: 'message', bytes: Uint8Array.of(0, 1, 2) },
 ];
+
+/** How often the policy is asked for a grant. */
+function countedGrants() {
+  let asked = 0;
+  const wrapEngine: BrokerParts['wrapEngine'] = (engine) =>
+    new Proxy(engine, {
+      get: (inner, name) => {
+        if (name === 'grant') asked++;
+        const member: unknown = Reflect.get(inner, name);
+        return typeof member === 'function' ? member.bind(inner) : member;
+      },
+    });
+  return { wrapEngine, asked: () => asked };
+}
 
 /** Everything of an answer that is not of this one asking. */
 function told(answer: CoreResult<CommandAnswer>): unknown {
@@ -215,44 +230,26 @@ describe('a read that was asked before', () => {
   }, 120_000);
 
   it('is decided once', async () => {
-    let asked = 0;
-    running = await startShippedBroker({
-      wrapEngine: (engine) =>
-        new Proxy(engine, {
-          get: (inner, name) => {
-            if (name === 'grant') asked++;
-            const member: unknown = Reflect.get(inner, name);
-            return typeof member === 'function' ? member.bind(inner) : member;
-          },
-        }),
-    });
+    const grants = countedGrants();
+    running = await startShippedBroker({ wrapEngine: grants.wrapEngine });
     const { broker, alice } = running;
     await broker.submit(alice, ports(2));
-    const before = asked;
+    const before = grants.asked();
     expect(before).toBeGreaterThan(0);
     expect(await broker.submit(alice, ports(2))).toMatchObject({ ok: true });
-    expect(asked).toBe(before);
+    expect(grants.asked()).toBe(before);
     await broker.submit(alice, ports(2, 3));
-    expect(asked).toBeGreaterThan(before);
+    expect(grants.asked()).toBeGreaterThan(before);
   });
 
   it('is decided once through a tunnel to an MLD as well, where its sender has chosen the tag inside', async () => {
-    let asked = 0;
-    running = await startShippedBroker({
-      wrapEngine: (engine) =>
-        new Proxy(engine, {
-          get: (inner, name) => {
-            if (name === 'grant') asked++;
-            const member: unknown = Reflect.get(inner, name);
-            return typeof member === 'function' ? member.bind(inner) : member;
-          },
-        }),
-    });
+    const grants = countedGrants();
+    running = await startShippedBroker({ wrapEngine: grants.wrapEngine });
     const { broker, alice } = running;
     const asks = async (read: CommandRequest): Promise<number> => {
-      const before = asked;
+      const before = grants.asked();
       expect(await broker.submit(alice, read)).toMatchObject({ ok: true });
-      return asked - before;
+      return grants.asked() - before;
     };
     await asks(allocations);
     await asks(allocations);

@@ -1,26 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Decided } from '../../../src/broker/pipeline/context.ts';
 import { dispatch } from '../../../src/broker/pipeline/dispatch.ts';
 import { Cancellation } from '../../../src/broker/schedule/index.ts';
 import { fakePosture } from '../../support/fake-policy.ts';
-import {
-  bind,
-  Handmade,
-  type HandmadeOptions,
-  ports,
-  type Question,
-  rawIsOpen,
-  vendor,
-} from '../../support/handmade-switch.ts';
+import { bind, type Handmade, ports, type Question, rawIsOpen, vendor } from '../../support/handmade-switch.ts';
+import { dispatching } from './dispatching.ts';
 
 // A command whose turn has come: what its decision rested on is looked at again, and so is its place among the others.
-
-function setup(question: Question, options: HandmadeOptions = {}, more: Partial<Decided> = {}) {
-  const made = new Handmade(options);
-  const decided = made.decided(question, more);
-  const request = made.request();
-  return { made, decided, request, run: () => dispatch(made.services, request, decided) };
-}
 
 const changed = {
   code: 'EAGAIN',
@@ -43,7 +28,7 @@ describe('what the decision rested on', () => {
   });
 
   it.each(['posture', 'topology', 'policy'] as const)('is looked at again: another %s', async (what) => {
-    const { made, decided, run } = setup(ports);
+    const { made, decided, run } = dispatching(ports);
     made.onTurn = wider(made)[what];
     const result = await run();
     expect(result).toMatchObject({ kind: 'answered' });
@@ -52,12 +37,12 @@ describe('what the decision rested on', () => {
   });
 
   it('and stands as it is where nothing has changed', async () => {
-    const { decided, run } = setup(ports);
+    const { decided, run } = dispatching(ports);
     expect((await run()).decision).toBe(decided.decision);
   });
 
   it('refuses where it denies now, and raises only what was found in the component', async () => {
-    const { made, run } = setup(vendor, { posture: rawIsOpen });
+    const { made, run } = dispatching(vendor, { posture: rawIsOpen });
     const { decide } = made.policy.current;
     made.onTurn = () => {
       made.posture = { ...rawIsOpen, version: 4 };
@@ -77,7 +62,7 @@ describe('what the decision rested on', () => {
   });
 
   it('raises what it did not raise before, once', async () => {
-    const { made, run } = setup(vendor, { posture: rawIsOpen });
+    const { made, run } = dispatching(vendor, { posture: rawIsOpen });
     const known = { letter: 'R', scope: '/switches/sw0', count: 1 };
     made.onTurn = () => {
       made.posture = { ...rawIsOpen, version: 4, taint: { ...rawIsOpen.taint, counts: [known] as never } };
@@ -87,7 +72,7 @@ describe('what the decision rested on', () => {
   });
 
   it('says to ask again where a CEL was forgotten meanwhile', async () => {
-    const { made, run } = setup({ named: 'identify', via: 'port:3' });
+    const { made, run } = dispatching({ named: 'identify', via: 'port:3' });
     const { decide } = made.policy.current;
     const outward = { errno: 'ENOTTY', returnCode: 3, text: 'not offered' } as const;
     const turn = (more: object) => () => {
@@ -108,7 +93,7 @@ describe('what the decision rested on', () => {
   });
 
   it('is looked at once more when the intent is written', async () => {
-    const { made, run } = setup(bind);
+    const { made, run } = dispatching(bind);
     const { append } = made.services.journal;
     Object.assign(made.services.journal, {
       append: async (...record: Parameters<typeof append>) => {
@@ -131,7 +116,7 @@ describe('what the decision rested on', () => {
     ['another opcode', { opcode: 0x5202 }, true],
     ['the same, put together anew', {}, false],
   ])('and then is not sent as anything but what the intent says: %s', async (_what, more, isRefused) => {
-    const { made, decided, run } = setup(bind);
+    const { made, decided, run } = dispatching(bind);
     const { append } = made.services.journal;
     const { decide } = made.policy.current;
     Object.assign(made.services.journal, {
@@ -165,13 +150,13 @@ describe('its place among the others', () => {
     ['acme', 'tenants'],
     ['fabric', 'operators'],
   ])('is that of its tenant: %s with %s', async (tenant, lane) => {
-    const { made, run } = setup({ ...ports, tenant });
+    const { made, run } = dispatching({ ...ports, tenant });
     await run();
     expect(made.asker).toStrictEqual({ tenant, lane, footprint: made.asker?.footprint });
   });
 
   it('is kept no longer than the request wants to wait', async () => {
-    const { made, decided } = setup(ports);
+    const { made, decided } = dispatching(ports);
     const cancellation = new Cancellation();
     await dispatch(made.services, made.request({ deadlineMs: 5, cancellation }), decided);
     expect(made.asker).toMatchObject({ deadlineMs: 5, cancellation });
@@ -181,7 +166,7 @@ describe('its place among the others', () => {
     [true, changed],
     [false, undefined],
   ])('is lost where it touches more now, on a device that works at several at once (%s)', async (several, refusal) => {
-    const { made, decided } = setup(listed(3), { device: { ordersByResource: several } });
+    const { made, decided } = dispatching(listed(3), { device: { ordersByResource: several } });
     const wide = made.decided(listed(3, 7));
     made.onTurn = () => {
       made.view.version = 8;
@@ -193,7 +178,7 @@ describe('its place among the others', () => {
 
   it('is lost where the broker would answer it itself by now', async () => {
     const abort: Question = { named: 'request-abort-background-operation' };
-    const { made, run } = setup(abort);
+    const { made, run } = dispatching(abort);
     made.running = { tenant: 'acme' };
     made.onTurn = () => {
       made.running = { tenant: 'globex' };

@@ -1,27 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { JournalError } from '../../../src/broker/journal/index.ts';
-import type { Decided } from '../../../src/broker/pipeline/context.ts';
 import { dispatch } from '../../../src/broker/pipeline/dispatch.ts';
 import { Cancellation } from '../../../src/broker/schedule/index.ts';
 import { replied } from '../../support/handmade-bytes.ts';
-import {
-  bind,
-  Handmade,
-  type HandmadeOptions,
-  ports,
-  type Question,
-  rawIsOpen,
-  vendor,
-} from '../../support/handmade-switch.ts';
+import { bind, ports, rawIsOpen, vendor } from '../../support/handmade-switch.ts';
+import { dispatching } from './dispatching.ts';
 
 // From a decision to the device: what is in the way, and what is written down before a command leaves.
-
-function setup(question: Question, options: HandmadeOptions = {}, more: Partial<Decided> = {}) {
-  const made = new Handmade(options);
-  const decided = made.decided(question, more);
-  const request = made.request();
-  return { made, decided, request, run: () => dispatch(made.services, request, decided) };
-}
 
 const unrecordable = {
   code: 'EIO',
@@ -30,7 +15,7 @@ const unrecordable = {
 };
 describe('a command whose turn has come', () => {
   it('is sent as it was decided, and a read leaves no intent', async () => {
-    const { made, decided, run } = setup(ports);
+    const { made, decided, run } = dispatching(ports);
     const answer = replied({ hops: [] }, Uint8Array.of(9));
     made.answer = () => answer;
     expect(await run()).toEqual({ kind: 'answered', decision: decided.decision, reply: answer, intent: undefined });
@@ -40,7 +25,7 @@ describe('a command whose turn has come', () => {
   });
 
   it('has its intent on the disk before it leaves where it changes state', async () => {
-    const { made, run } = setup(bind);
+    const { made, run } = dispatching(bind);
     let before = 0;
     made.answer = (command) => {
       before = made.records.length;
@@ -56,12 +41,12 @@ describe('a command whose turn has come', () => {
     ['by-effect', undefined],
   ] as const)('has one for a read as well where durability is %s', async (durability, intent) => {
     const recording = { durability, payloads: 'none' } as never;
-    const { run } = setup(ports, { services: { recording } });
+    const { run } = dispatching(ports, { services: { recording } });
     expect(await run()).toMatchObject({ kind: 'answered', intent });
   });
 
   it('raises what it taints before it waits', async () => {
-    const { made, run } = setup(vendor, { posture: rawIsOpen });
+    const { made, run } = dispatching(vendor, { posture: rawIsOpen });
     let before: readonly unknown[] = [];
     made.onTurn = () => {
       before = made.details('taint').map(([letter]) => letter);
@@ -73,7 +58,7 @@ describe('a command whose turn has come', () => {
 
 describe('a command is not sent', () => {
   it('while the journal cannot be written, and taints nothing then', async () => {
-    const { made, decided, run } = setup(vendor, { posture: rawIsOpen });
+    const { made, decided, run } = dispatching(vendor, { posture: rawIsOpen });
     made.journal = 'failed';
     expect(await run()).toEqual({
       kind: 'refused',
@@ -85,7 +70,7 @@ describe('a command is not sent', () => {
   });
 
   it('where the journal has failed while it waited', async () => {
-    const { made, run } = setup(ports);
+    const { made, run } = dispatching(ports);
     made.onTurn = () => {
       made.journal = 'failed';
     };
@@ -94,7 +79,7 @@ describe('a command is not sent', () => {
   });
 
   it('where its client went away, which is answered as a command that was not sent', async () => {
-    const { made, decided } = setup(ports);
+    const { made, decided } = dispatching(ports);
     const cancellation = new Cancellation();
     const request = made.request({ cancellation });
     made.onTurn = () => cancellation.cancel();
@@ -116,7 +101,7 @@ describe('a command is not sent', () => {
   });
 
   it('where its token is not good any more', async () => {
-    const { made, run } = setup(ports, {}, { stillValid: async () => false });
+    const { made, run } = dispatching(ports, {}, { stillValid: async () => false });
     expect(await run()).toMatchObject({
       kind: 'refused',
       refusal: {
@@ -129,7 +114,7 @@ describe('a command is not sent', () => {
   });
 
   it('where its intent could not be delivered to whoever has to have it first', async () => {
-    const { made, run } = setup(bind);
+    const { made, run } = dispatching(bind);
     made.unwritable.set('intent', new JournalError('undelivered', 'a sink is away'));
     expect(await run()).toMatchObject({
       kind: 'refused',
@@ -144,7 +129,7 @@ describe('a command is not sent', () => {
   });
 
   it('where its intent cannot be written at all, and nothing more is written of it', async () => {
-    const { made, run } = setup(bind);
+    const { made, run } = dispatching(bind);
     const full = new JournalError('io', 'full');
     made.unwritable.set('intent', full);
     await expect(run()).rejects.toBe(full);
@@ -159,7 +144,7 @@ describe('a defect under way', () => {
     ['after it left', true, 'unknown'],
   ])('%s is written down with what is known, and thrown', async (_what, hasLeft, outcome) => {
     const defect = new Error('defect');
-    const { made, decided } = setup(bind);
+    const { made, decided } = dispatching(bind);
     let looks = 0;
     if (hasLeft) {
       made.answer = () => {
@@ -179,7 +164,7 @@ describe('a defect under way', () => {
   });
 
   it('without an intent is thrown alone', async () => {
-    const { made, run } = setup(ports);
+    const { made, run } = dispatching(ports);
     made.answer = () => {
       throw new Error('defect');
     };

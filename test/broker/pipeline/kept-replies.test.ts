@@ -1,35 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import type { Decided } from '../../../src/broker/pipeline/context.ts';
 import type { Repeat } from '../../../src/broker/pipeline/repeats.ts';
 import { replyTo } from '../../../src/broker/pipeline/reply.ts';
-import { CEL_UUID, encodeCel, type RoutedReply } from '../../../src/cci/index.ts';
+import { CEL_UUID, encodeCel } from '../../../src/cci/index.ts';
 import type { Decision } from '../../../src/policy/index.ts';
 import { replyBytes, routedReply } from '../../support/handmade-bytes.ts';
-import { Handmade, type HandmadeOptions, ports, type Question, rawIsOpen } from '../../support/handmade-switch.ts';
+import { type HandmadeOptions, ports, type Question } from '../../support/handmade-switch.ts';
+import { listed, replying } from './replying.ts';
 
 // What was left of a reply, for the next time that the same is read.
-
-const _identify: Question = { named: 'identify', via: 'port:3' };
-/** As the device tells ports: 16 bytes each behind a header of 4. */
-const listed = (...ids: readonly number[]) => {
-  const bytes = new Uint8Array(4 + 16 * ids.length);
-  bytes[0] = ids.length;
-  for (const [i, id] of ids.entries()) bytes[4 + 16 * i] = id;
-  return bytes;
-};
-
-function setup(question: Question, options: HandmadeOptions = {}, more: Partial<Decided> = {}) {
-  const made = new Handmade({ posture: rawIsOpen, ...options });
-  const decided = made.decided(question, more);
-  const reply = (routed: RoutedReply, decision: Decision = decided.decision, as: Decided = decided) =>
-    replyTo(made.services, made.request(), as, decision, routed);
-  return { made, decided, reply };
-}
 
 describe('the reply of a read that is repeated', () => {
   const bytes = listed(3, 4);
   const repeated = (question: Question = ports, options: HandmadeOptions = {}) => {
-    const { made, decided } = setup(question, options);
+    const { made, decided } = replying(question, options);
     const repeat: Repeat = {
       decoded: decided.decoded,
       decision: decided.decision,

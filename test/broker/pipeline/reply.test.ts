@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import type { Decided } from '../../../src/broker/pipeline/context.ts';
 import { replyTo } from '../../../src/broker/pipeline/reply.ts';
 import { CEL_UUID, decodeResponseMessage, encodeCel, type RoutedReply } from '../../../src/cci/index.ts';
-import type { Decision } from '../../../src/policy/index.ts';
 import { fakePosture } from '../../support/fake-policy.ts';
 import { replyBytes, routedReply } from '../../support/handmade-bytes.ts';
 import {
@@ -13,29 +12,14 @@ import {
   rawIsOpen,
   vendor,
 } from '../../support/handmade-switch.ts';
+import { listed, replying } from './replying.ts';
 
 // What of an answer reaches the caller.
 
 const identify: Question = { named: 'identify', via: 'port:3' };
-/** As the device tells ports: 16 bytes each behind a header of 4. */
-const listed = (...ids: readonly number[]) => {
-  const bytes = new Uint8Array(4 + 16 * ids.length);
-  bytes[0] = ids.length;
-  for (const [i, id] of ids.entries()) bytes[4 + 16 * i] = id;
-  return bytes;
-};
-
-function setup(question: Question, options: HandmadeOptions = {}, more: Partial<Decided> = {}) {
-  const made = new Handmade({ posture: rawIsOpen, ...options });
-  const decided = made.decided(question, more);
-  const reply = (routed: RoutedReply, decision: Decision = decided.decision, as: Decided = decided) =>
-    replyTo(made.services, made.request(), as, decision, routed);
-  return { made, decided, reply };
-}
-
 describe('an answer', () => {
   it('is decoded, cut down to what is the caller’s, and encoded again', async () => {
-    const { reply } = setup(ports);
+    const { reply } = replying(ports);
     const result = await reply(routedReply(0, listed(3, 4)));
     expect(result).toStrictEqual({
       ok: true,
@@ -52,7 +36,7 @@ describe('an answer', () => {
   });
 
   it('from behind a tunnel tells the codes of all layers', async () => {
-    const { reply } = setup(vendorAt('port:3'));
+    const { reply } = replying(vendorAt('port:3'));
     const routed = routedReply(1, Uint8Array.of(5), 7);
     expect(await reply(routed)).toMatchObject({ value: { returnCode: 7, layers: [0, 7], payload: new Uint8Array(0) } });
     const fine = await reply(routedReply(1, Uint8Array.of(5)));
@@ -60,14 +44,14 @@ describe('an answer', () => {
   });
 
   it('of raw bytes is bytes as they are', async () => {
-    const { reply } = setup({ opcode: 0x5101, payload: Uint8Array.of(1, 3), raw: true, tenant: 'fabric' });
+    const { reply } = replying({ opcode: 0x5101, payload: Uint8Array.of(1, 3), raw: true, tenant: 'fabric' });
     const result = await reply(routedReply(0, Uint8Array.of(1, 2, 3)));
     expect(result).toMatchObject({ value: { payload: Uint8Array.of(1, 2, 3), class: 'raw' } });
     expect(result.ok && 'result' in result.value).toBe(false);
   });
 
   it('that is an error carries nothing on', async () => {
-    const { reply } = setup(ports);
+    const { reply } = replying(ports);
     const result = await reply(routedReply(0, listed(3, 4), 2));
     expect(result).toMatchObject({
       value: { returnCode: 2, returnCodeName: 'invalid-input', payload: new Uint8Array(0) },
@@ -76,14 +60,14 @@ describe('an answer', () => {
   });
 
   it('of which the inside is missing carries nothing on', async () => {
-    const { reply } = setup(identify);
+    const { reply } = replying(identify);
     expect(await reply(routedReply(0, Uint8Array.of(1)))).toMatchObject({
       value: { layers: [0], payload: new Uint8Array(0) },
     });
   });
 
   it('tells the work that goes on, and the status of the vendor', async () => {
-    const { reply } = setup(vendor);
+    const { reply } = replying(vendor);
     const layer = { returnCode: 1, vendorStatus: 0x1234, background: true };
     expect(await reply({ layers: [layer], payload: Uint8Array.of(1) })).toMatchObject({
       value: {
@@ -99,7 +83,7 @@ describe('an answer', () => {
   });
 
   it('of nothing is the broker’s own where the list was emptied', async () => {
-    const { decided, reply } = setup(ports);
+    const { decided, reply } = replying(ports);
     const emptied = { ...decided.decision, answer: 'empty' } as const;
     expect(await reply(routedReply(0, listed()), emptied)).toMatchObject({
       value: { result: { port_information_list: [] }, payload: listed() },
@@ -115,12 +99,12 @@ describe('an answer that cannot be believed', () => {
     ['has no layer', { layers: [], payload: new Uint8Array(0) }, 'no layer answered'],
     ['is too short', routedReply(0, listed(3).slice(1)), /^get-physical-port-state: \S* ?.*\d/],
   ] as readonly (readonly [string, RoutedReply, string | RegExp])[])('%s', async (_what, routed, text) => {
-    const result = await setup(ports).reply(routed);
+    const result = await replying(ports).reply(routed);
     expect(result).toMatchObject({ ok: false, error: { text: expect.stringMatching(text) as string } });
   });
 
   it('belongs to no command', async () => {
-    const { decided, reply } = setup(ports);
+    const { decided, reply } = replying(ports);
     const command = { ...decided.decision.command, payload: Uint8Array.of(9) };
     expect(await reply(routedReply(0, listed(3)), { ...decided.decision, command })).toEqual({
       ok: false,
@@ -191,19 +175,19 @@ describe('a limit of one’s own', () => {
   const small: HandmadeOptions = { events: { limit: () => 5 } };
 
   it('that nothing fits is an error of the innermost layer, and the reply is gone', async () => {
-    const { reply } = setup(ports, small);
+    const { reply } = replying(ports, small);
     expect(await reply(routedReply(0, listed(3)))).toMatchObject({
       ok: true,
       value: { returnCode: 2, payload: new Uint8Array(0) },
     });
-    const tunnelled = setup({ ...vendorAt('port:3') }, { events: { limit: () => 5 } });
+    const tunnelled = replying({ ...vendorAt('port:3') }, { events: { limit: () => 5 } });
     expect(await tunnelled.reply(routedReply(1, new Uint8Array(40)))).toMatchObject({
       value: { returnCode: 2, layers: [0, 2], payload: new Uint8Array(0) },
     });
   });
 
   it('does not touch errors', async () => {
-    const { reply } = setup(ports, { events: { limit: () => 0 } });
+    const { reply } = replying(ports, { events: { limit: () => 0 } });
     expect(await reply(routedReply(0, new Uint8Array(0), 6))).toMatchObject({ value: { returnCode: 6 } });
   });
 });
@@ -221,7 +205,7 @@ describe('what the caller may run', () => {
 
   it('is worked out for tenants, and shown as their log', async () => {
     const asked: unknown[] = [];
-    const { made, decided, reply } = setup({ ...log, params: { log_identifier: CEL_UUID, offset: 0, length: 4 } });
+    const { made, decided, reply } = replying({ ...log, params: { log_identifier: CEL_UUID, offset: 0, length: 4 } });
     Object.assign(made.policy, { runnable: runnable(asked) });
     expect(await reply(routedReply(0, cel))).toMatchObject({
       value: { payload: encodeCel([{ opcode: 0x5101, effects: 0 }]) },
@@ -231,10 +215,10 @@ describe('what the caller may run', () => {
 
   it('is not asked for operators, nor for other commands', async () => {
     const asked: unknown[] = [];
-    const operator = setup({ ...log, tenant: 'fabric' });
+    const operator = replying({ ...log, tenant: 'fabric' });
     Object.assign(operator.made.policy, { runnable: runnable(asked) });
     expect(await operator.reply(routedReply(0, cel))).toMatchObject({ value: { payload: cel } });
-    const other = setup(ports);
+    const other = replying(ports);
     Object.assign(other.made.policy, { runnable: runnable(asked) });
     await other.reply(routedReply(0, listed(3)));
     expect(asked).toEqual([]);
@@ -256,7 +240,7 @@ describe('under confidentiality', () => {
     ['integrity', '0x0000000000001234'],
     ['none', '0x0000000000001234'],
   ] as const)('operators read other names for what is tenants’: %s', async (level, serial) => {
-    const { reply } = setup({ ...identify, tenant: 'fabric' }, { posture: fakePosture({ profile: 'bmc', level }) });
+    const { reply } = replying({ ...identify, tenant: 'fabric' }, { posture: fakePosture({ profile: 'bmc', level }) });
     const result = await reply(routedReply(1, identity));
     if (!result.ok) throw new Error(result.error.text);
     const { device_serial_number: told } = result.value.result as { readonly device_serial_number: string };

@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CommandRequest, Credential } from '../../src/broker/core-api.ts';
-import { readJournal } from '../../src/broker/journal/index.ts';
 import { commandDigest } from '../../src/client/dpop.ts';
 import { type BoundBroker, startBoundBroker } from '../support/bound-broker.ts';
+import { journalRecords } from '../support/journal-records.ts';
 
 // Tokens that are bound to their holder, and tokens that were taken back, through the whole core.
 
@@ -27,11 +27,7 @@ async function records(
   kind: string,
 ): Promise<readonly { readonly [name: string]: unknown }[]> {
   await broker.flushJournal();
-  const found: { readonly [name: string]: unknown }[] = [];
-  for await (const record of readJournal(join(stateDirectory, 'journal'))) {
-    if (record.kind === kind) found.push({ ...record });
-  }
-  return found;
+  return (await journalRecords(stateDirectory)).filter((record) => record.kind === kind);
 }
 
 /** The code of a refusal, or `ok`. */

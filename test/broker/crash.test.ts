@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { journalRecords } from '../support/journal-records.ts';
 
 const CONFIG = new URL('../../config/broker.yaml', import.meta.url).pathname;
 const CHILD = new URL('../support/crash-child.ts', import.meta.url).pathname;
@@ -45,14 +46,6 @@ function live(state: string, afterMs: number): Promise<Life> {
   });
 }
 
-async function records(state: string): Promise<readonly { readonly [key: string]: unknown }[]> {
-  const text = await readFile(join(state, 'journal', 'journal-000001.jsonl'), 'utf8');
-  const lines = text.split('\n');
-  // The last line may be torn: that is what a kill does.
-  lines.pop();
-  return lines.map((line) => JSON.parse(line));
-}
-
 describe('kill -9 at any moment', () => {
   it('loses no record of a command that was sent, no taint, and leaves a journal that can be continued', async () => {
     const state = await mkdtemp(join(tmpdir(), 'cci-crash-'));
@@ -66,7 +59,7 @@ describe('kill -9 at any moment', () => {
         if (tainted) expect(life.taintAtStart).toContain('J');
         tainted ||= life.tainted;
         sent += life.sent;
-        const all = await records(state);
+        const all = await journalRecords(state);
         const intents = all.filter((r) => r.kind === 'intent' && (r.opcode === 0x5201 || r.opcode === 0x5202));
         expect(intents.length).toBeGreaterThanOrEqual(sent);
         // Of all lives but the last every intent has an outcome by now, if need be `unknown`.

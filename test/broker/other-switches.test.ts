@@ -1,9 +1,10 @@
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { CommandRequest, Credential } from '../../src/broker/core-api.ts';
+import { journalRecords } from '../support/journal-records.ts';
 import { type Broker, startTestBroker } from '../support/running-broker.ts';
 import { shippedParts } from '../support/shipped-broker.ts';
 
@@ -106,13 +107,7 @@ it('lockdown is raised on every switch that is lower, and every rise is in the j
   });
   expect(await broker.core.raiseLockdown(fabric, 'confidentiality', 'second')).toMatchObject({ ok: true });
   expect(await levels()).toEqual(['confidentiality', 'confidentiality']);
-  const folder = join(directory, 'state', 'journal');
-  const [file] = (await readdir(folder)).filter((name) => name.endsWith('.jsonl'));
-  const raised = (await readFile(join(folder, file ?? ''), 'utf8'))
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-    .filter(({ change }) => change === 'lockdown');
+  const raised = (await journalRecords(join(directory, 'state'))).filter(({ change }) => change === 'lockdown');
   expect(raised.map((record) => `${record.switch} ${record.level} ${record.reason}`)).toEqual([
     'sw0 integrity first',
     'hidden integrity first',

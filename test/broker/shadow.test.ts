@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandRequest } from '../../src/broker/core-api.ts';
-import { readJournal } from '../../src/broker/journal/index.ts';
 import { Shadow, shadowFinding } from '../../src/broker/shadow.ts';
 import { createSnapshot, loadPolicy, type RuleEngine, type TokenScope } from '../../src/policy/index.ts';
 import { assumedPosture, fabricTopology } from '../../src/policy/offline/index.ts';
 import { callerOf, engineOf, fabric, sourceOf } from '../policy/load/fixture.ts';
+import { journalRecords } from '../support/journal-records.ts';
 import { type Broker, startTestBroker } from '../support/running-broker.ts';
 
 let directory = '';
@@ -50,9 +50,7 @@ async function operator(of: Broker, tenant: string) {
 async function recordsOf(of: Broker) {
   // A durable record takes those before it to the disk.
   await of.reloadPolicy('flush');
-  const records: { readonly [name: string]: unknown }[] = [];
-  for await (const record of readJournal(join(of.stateDirectory, 'journal'))) records.push({ ...record });
-  return records.filter(
+  return (await journalRecords(of.stateDirectory)).filter(
     ({ kind, by }) => kind === 'decision' || kind === 'intent' || (kind === 'policy' && by === 'test'),
   );
 }

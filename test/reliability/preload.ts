@@ -152,6 +152,10 @@ const slow: Pick<JournalFileSystem, 'open'> = {
         if (diskMs > 0) await pause(diskMs);
         return file.append(bytes);
       },
+      overwrite: async (bytes, position) => {
+        if (diskMs > 0) await pause(diskMs);
+        return file.overwrite(bytes, position);
+      },
     };
   },
 };

@@ -1,6 +1,8 @@
+import { JournalError } from './errors.ts';
 import type { CheckpointKey } from './key.ts';
 import type { OpenIntent } from './open-intents.ts';
 import type { JournalRecord } from './records.ts';
+import type { SegmentRef } from './segment-names.ts';
 
 /** Bytes of `,"hash":"<64 hex digits>"}`, the end of every line. */
 const HASH_BYTES = 75;
@@ -38,6 +40,15 @@ export function isSignedBy(line: Uint8Array, { signature }: Checkpoint, key: Che
   } catch {
     return false;
   }
+}
+
+/** @throws JournalError `damaged` for a checkpoint that was not signed with the key that it names */
+export function mustBeSigned(line: Uint8Array, checkpoint: Checkpoint, key: CheckpointKey, { name }: SegmentRef): void {
+  if (isSignedBy(line, checkpoint, key)) return;
+  throw new JournalError(
+    'damaged',
+    `the checkpoint with sequence ${checkpoint.seq} in journal \`${name}\` was not signed by the key that it names`,
+  );
 }
 
 function isOpenIntent(value: unknown): value is OpenIntent {

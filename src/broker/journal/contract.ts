@@ -27,7 +27,7 @@ export interface JournalHealth {
   readonly sequence: number;
   /** Sequence of the last record known to be on disk. */
   readonly durableSequence: number;
-  /** Bytes accepted and not yet durable. */
+  /** Bytes accepted and not yet in their segment. */
   readonly pendingBytes: number;
   /** Failures since it was opened. */
   readonly failures: number;

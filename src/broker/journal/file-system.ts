@@ -1,4 +1,4 @@
-import { constants, fstatSync, statSync, write } from 'node:fs';
+import { constants, fstatSync, type Stats, statSync, write } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename } from 'node:fs/promises';
 
 /** What tells one file from another, and how long it is. */
@@ -9,6 +9,8 @@ export interface FileIdentity {
   /** Permission bits. */
   readonly mode: number;
   readonly owner: number;
+  /** When it was last changed in any way, milliseconds since 1970; a directory, when a name in it came, went or changed its file. */
+  readonly changedMs: number;
 }
 
 /** A journal file, open. */
@@ -18,6 +20,8 @@ export interface JournalFile {
    * bytes that were there before are as durable as they were.
    */
   append(bytes: Uint8Array): Promise<number>;
+  /** Writes over what is at `position` and tells how many bytes were taken, which may be fewer. These are on the disk then. */
+  overwrite(bytes: Uint8Array, position: number): Promise<number>;
   /** Bytes from `position` into `target`; fewer at the end of the file, 0 beyond it. */
   read(target: Uint8Array, position: number): Promise<number>;
   /** Everything that is in the file is on the disk: for what was cut off, or written by an earlier process. */
@@ -30,9 +34,10 @@ export interface JournalFile {
 /**
  * - `append`: an existing file, read and append
  * - `create`: a new file that must not be there yet, mode 0600, read and append
+ * - `overwrite`: an existing file, for `overwrite`; what is opened otherwise would append all the same
  * - `read`: an existing file
  */
-export type OpenMode = 'append' | 'create' | 'read';
+export type OpenMode = 'append' | 'create' | 'overwrite' | 'read';
 
 /** The file system as far as the journal needs it. Tests inject a failure at every call. */
 export interface JournalFileSystem {
@@ -49,11 +54,13 @@ export interface JournalFileSystem {
 
 // O_DSYNC: one trip through the thread pool instead of two, for a write and its sync; a third of the time that a command
 // waits for its intent.
-const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_DSYNC | constants.O_NOFOLLOW;
+const OVERWRITE = constants.O_RDWR | constants.O_DSYNC | constants.O_NOFOLLOW;
+const APPEND = OVERWRITE | constants.O_APPEND;
 
 const FLAGS: Readonly<Record<OpenMode, number>> = {
   append: APPEND,
   create: APPEND | constants.O_CREAT | constants.O_EXCL,
+  overwrite: OVERWRITE,
   read: constants.O_RDONLY,
 };
 
@@ -88,13 +95,8 @@ export const hostJournalFileSystem: JournalFileSystem = {
 
 function hostFile(handle: FileHandle): JournalFile {
   return {
-    append: (bytes) =>
-      new Promise((resolve, reject) => {
-        write(handle.fd, bytes, 0, bytes.length, null, (error, taken) => {
-          if (error === null) resolve(taken);
-          else reject(error);
-        });
-      }),
+    append: (bytes) => written(handle.fd, bytes, null),
+    overwrite: (bytes, position) => written(handle.fd, bytes, position),
     async read(target, position) {
       return (await handle.read(target, 0, target.length, position)).bytesRead;
     },
@@ -107,6 +109,15 @@ function hostFile(handle: FileHandle): JournalFile {
   };
 }
 
-function identityOf(stats: { dev: number; ino: number; size: number; mode: number; uid: number }): FileIdentity {
-  return { device: stats.dev, inode: stats.ino, size: stats.size, mode: stats.mode & 0o777, owner: stats.uid };
+function identityOf({ dev, ino, size, mode, uid, ctimeMs }: Stats): FileIdentity {
+  return { device: dev, inode: ino, size, mode: mode & 0o777, owner: uid, changedMs: ctimeMs };
+}
+
+function written(file: number, bytes: Uint8Array, position: number | null): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(file, bytes, 0, bytes.length, position, (error, taken) => {
+      if (error === null) resolve(taken);
+      else reject(error);
+    });
+  });
 }

@@ -11,18 +11,16 @@ import type {
   OpenReport,
 } from './contract.ts';
 import { directoryProblem } from './directory.ts';
+import { JournalDisk, type OpenFiles } from './disk.ts';
 import { asJournalError, JournalError } from './errors.ts';
-import type { JournalFile, JournalFileSystem } from './file-system.ts';
+import type { JournalFileSystem } from './file-system.ts';
 import type { CheckpointSigner } from './key.ts';
 import { LineSlabs } from './line-slabs.ts';
 import type { JournalLock } from './lock.ts';
 import type { OpenIntent, OpenIntents } from './open-intents.ts';
-import { CommitBuffer, type PendingLine, PendingLines } from './pending.ts';
+import { type PendingLine, PendingLines } from './pending.ts';
 import type { AppendableKind, NotableKind, RecordBodies } from './records.ts';
 import { Recovery } from './recovery.ts';
-import type { DurableEnd } from './segment.ts';
-import type { SegmentRef } from './segment-names.ts';
-import { SegmentWriter } from './segment-writer.ts';
 
 export interface WriterOptions {
   readonly directory: string;
@@ -46,13 +44,10 @@ export interface WriterOptions {
 }
 
 /** What a writer takes over from the opening. */
-export interface WriterStart {
+export interface WriterStart extends OpenFiles {
   readonly report: OpenReport;
-  readonly segment: SegmentRef;
-  readonly file: JournalFile;
   readonly lock: JournalLock;
   readonly chain: ChainState;
-  readonly end: DurableEnd;
   readonly intents: OpenIntents;
 }
 
@@ -76,10 +71,9 @@ export class JournalWriter implements Journal {
   readonly report: OpenReport;
   readonly #options: WriterOptions;
   readonly #chain: Chain;
-  readonly #segment: SegmentWriter;
+  readonly #disk: JournalDisk;
   readonly #slabs = new LineSlabs();
   readonly #pending = new PendingLines(this.#slabs);
-  readonly #buffer = new CommitBuffer();
   #noted: Noted[] = [];
   #making: NodeJS.Immediate | undefined;
   /** Of what is on disk; the chain has its own, which is ahead. */
@@ -88,8 +82,12 @@ export class JournalWriter implements Journal {
   #lock: JournalLock;
   #durableSequence: number;
   #flushing: Promise<void> | undefined;
-  /** Up to this record somebody waits for the disk, or the time to write has come. */
+  /** Up to this record somebody waits for the disk. */
   #wanted = 0;
+  /** Up to this one all are in their segment. */
+  #filedSequence: number;
+  /** Up to this one they should be: the time has come. */
+  #wantedFiled = 0;
   #flushTimer: NodeJS.Timeout | undefined;
   #checkpointTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -106,9 +104,10 @@ export class JournalWriter implements Journal {
     this.report = start.report;
     this.#options = options;
     this.#chain = new Chain(options, start.chain, start.intents.copy(), start.report.switches, this.#slabs);
-    this.#segment = new SegmentWriter(options.fileSystem, options.directory, start);
+    this.#disk = new JournalDisk(options.fileSystem, options.directory, start);
     this.#lock = start.lock;
     this.#durableSequence = start.chain.head.sequence;
+    this.#filedSequence = this.#durableSequence;
     this.#intents = start.intents;
     this.#checkTimer = setInterval(() => this.#startCheck(), options.checkEveryMs);
     this.#checkTimer.unref();
@@ -202,7 +201,7 @@ export class JournalWriter implements Journal {
 
   async flush(): Promise<void> {
     this.#makeNoted();
-    this.#startFlush();
+    this.#startFiling();
     await this.#flushing;
     if (this.#error !== undefined) throw this.#error;
   }
@@ -228,7 +227,7 @@ export class JournalWriter implements Journal {
       clearTimeout(this.#retryTimer);
       clearTimeout(this.#flushTimer);
       clearTimeout(this.#checkpointTimer);
-      await this.#segment.close();
+      await this.#disk.close();
       this.#lock.release();
       await Promise.all(this.#options.listeners.map((listener) => listener.close()));
     }
@@ -274,7 +273,7 @@ export class JournalWriter implements Journal {
       // After a failure there are new records, and with them a new timer.
       if (this.#error !== undefined || this.#closed !== undefined) return;
       this.#checkpoint();
-      this.#startFlush();
+      this.#startFiling();
     }, this.#options.checkpointAfterMs).unref();
   }
 
@@ -288,18 +287,26 @@ export class JournalWriter implements Journal {
   }
 
   #flushLater(): void {
-    if (this.#pending.length > 0) this.#flushTimer ??= setTimeout(() => this.#startFlush(), this.#options.flushAfterMs);
+    if (this.#pending.length === 0) return;
+    this.#flushTimer ??= setTimeout(() => this.#startFiling(), this.#options.flushAfterMs);
   }
 
-  #startFlush(): void {
+  /** Takes everything into its segment. */
+  #startFiling(): void {
     clearTimeout(this.#flushTimer);
     this.#flushTimer = undefined;
+    this.#wantedFiled = this.#chain.head.sequence;
+    this.#startFlush();
+  }
+
+  /** Takes everything to the disk. */
+  #startFlush(): void {
     this.#wanted = this.#chain.head.sequence;
     if (this.#error !== undefined) return;
     this.#flushing ??= this.#flushAll();
   }
 
-  /** Looks whether the file is still ours while nothing is written. Else every write looks. */
+  /** Looks whether the files are still ours while nothing is written. Else every write looks. */
   #startCheck(): void {
     if (this.#error !== undefined || this.#flushing !== undefined) return;
     this.#flushing = this.#checkThenFlush();
@@ -307,10 +314,10 @@ export class JournalWriter implements Journal {
 
   async #checkThenFlush(): Promise<void> {
     try {
-      await this.#segment.check();
+      await this.#disk.look();
     } catch (error) {
       this.#flushing = undefined;
-      this.#fail(asJournalError(error, `\`${this.#segment.path}\` can't be checked`));
+      this.#fail(asJournalError(error, `\`${this.#disk.path}\` can't be checked`));
       return;
     }
     // What was appended meanwhile saw that something was running and waits for it.
@@ -322,30 +329,50 @@ export class JournalWriter implements Journal {
     // Everything that is appended in this turn of the event loop shares the first one.
     await Promise.resolve();
     // Beyond that nobody waits: what came meanwhile shares a later one, or a steady caller would keep the disk busy alone.
-    while (this.#pending.length > 0 && this.#durableSequence < this.#wanted && (await this.#flushOnce()));
+    while (this.#isBehind() && (await this.#flushOnce()));
     // INVARIANT: no turn between the last look at what is pending and this, or an append would wait for ever.
     this.#flushing = undefined;
   }
 
+  #isBehind(): boolean {
+    if (this.#pending.length === 0) return false;
+    return this.#durableSequence < this.#wanted || this.#filedSequence < this.#wantedFiled;
+  }
+
   /** True when it worked. */
   async #flushOnce(): Promise<boolean> {
-    const lines = this.#pending.ofOneSegment();
     try {
-      await this.#write(lines);
+      const fresh = this.#pending.fresh();
+      const isDue = this.#filedSequence < this.#wantedFiled;
+      if (!isDue && this.#disk.takesAhead(fresh)) await this.#putAhead(fresh);
+      else await this.#file(this.#pending.ofOneSegment());
+      return true;
     } catch (error) {
-      this.#fail(asJournalError(error, `\`${this.#segment.path}\` can't be written`));
+      this.#fail(asJournalError(error, `\`${this.#disk.path}\` can't be written`));
       return false;
     }
+  }
+
+  async #putAhead(lines: readonly PendingLine[]): Promise<void> {
+    await this.#disk.putAhead(lines);
     this.#durable(lines);
-    return true;
+    this.#pending.putAhead(lines.length);
+    this.#flushLater();
   }
 
-  /** Lines of one segment. */
-  async #write(lines: readonly PendingLine[]): Promise<void> {
-    const last = lines.at(-1);
-    if (last !== undefined) await this.#segment.write(last.segment, this.#buffer.of(lines), Buffer.from(last.line));
+  async #file(lines: readonly PendingLine[]): Promise<void> {
+    await this.#disk.file(lines);
+    this.#filed(lines);
   }
 
+  /** INVARIANT: lines that are ahead are of the oldest segment, so that these are all of them. */
+  #filed(lines: readonly PendingLine[]): void {
+    this.#durable(this.#pending.freshOf(lines));
+    this.#pending.settle(lines.length);
+    this.#filedSequence = lines.at(-1)?.sequence ?? this.#filedSequence;
+  }
+
+  /** Lines that are on disk for the first time. */
   #durable(lines: readonly PendingLine[]): void {
     this.#durableSequence = lines.at(-1)?.sequence ?? this.#durableSequence;
     for (const line of lines) if (line.note !== undefined) this.#intents.apply(line.note);
@@ -354,7 +381,6 @@ export class JournalWriter implements Journal {
       const records = lines.map(durableRecord);
       for (const listener of listeners) listener.take(records);
     }
-    this.#pending.settle(lines.length);
   }
 
   #fail(error: JournalError): void {
@@ -393,10 +419,10 @@ export class JournalWriter implements Journal {
       if (problem !== undefined) throw problem;
       this.#lock.release();
       this.#lock = await lock(directory);
-      this.#recovery.cut(await this.#segment.reattach());
+      this.#recovery.cut(await this.#disk.reattach());
       await this.#rewrite(failure);
     } catch (error) {
-      this.#error = asJournalError(error, `\`${this.#segment.path}\` can't be opened again`);
+      this.#error = asJournalError(error, `\`${this.#disk.path}\` can't be opened again`);
       throw this.#error;
     }
     this.#error = undefined;
@@ -409,9 +435,9 @@ export class JournalWriter implements Journal {
     let waiting = this.#pending.ofOneSegment();
     // Each segment's by themselves. Nothing may wait for the last one: it was begun for a record that could not be made.
     for (; this.#isOfEarlier(waiting); waiting = this.#pending.ofOneSegment()) {
-      await this.#write(waiting);
+      await this.#disk.file(waiting);
       this.#recovery.rewritten(waiting);
-      this.#durable(waiting);
+      this.#filed(waiting);
     }
     const mark = this.#chain.mark();
     let told: readonly PendingLine[];
@@ -419,14 +445,14 @@ export class JournalWriter implements Journal {
     try {
       told = this.#recovery.tell(failure, waiting, this.#chain, this.#options.clock.now());
       lines = [...waiting, ...told];
-      await this.#write(lines);
+      await this.#disk.file(lines);
     } catch (error) {
       // The chain goes back to what was accepted, so that the next attempt tells its own story.
       this.#chain.restore(mark);
       throw error;
     }
     for (const line of told) this.#pending.add(line);
-    this.#durable(lines);
+    this.#filed(lines);
     this.#recovery.told();
   }
 

@@ -1,5 +1,4 @@
-import { asCheckpoint, type Checkpoint, isSignedBy } from './checkpoint.ts';
-import { JournalError } from './errors.ts';
+import { asCheckpoint, type Checkpoint, mustBeSigned } from './checkpoint.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
 import type { CheckpointKey } from './key.ts';
 import { parseLine } from './line.ts';
@@ -27,7 +26,7 @@ export async function lastCheckpoint(
       for await (const { bytes, end } of readLinesBackwards(file, size)) {
         const checkpoint = checkpointOf(bytes, key.keyId);
         if (checkpoint === undefined) continue;
-        if (!isSignedBy(bytes, checkpoint, key)) throw forged(segment, checkpoint);
+        mustBeSigned(bytes, checkpoint, key, segment);
         return await startAfter(checkpoint, segment, file, bytes, end);
       }
     } finally {
@@ -79,11 +78,4 @@ async function timeOfFirst(file: JournalFile): Promise<number | undefined> {
     return parsed?.ok === true ? Date.parse(parsed.record.at) : undefined;
   }
   return undefined;
-}
-
-function forged({ name }: SegmentRef, { seq }: Checkpoint): JournalError {
-  return new JournalError(
-    'damaged',
-    `the checkpoint with sequence ${seq} in journal \`${name}\` was not signed by the key that it names`,
-  );
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { Ahead } from './ahead.ts';
 import type { DurableListener, Journal, JournalClock, OpenReport } from './contract.ts';
 import { directoryProblem, isOpenToOthers } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
@@ -9,7 +10,7 @@ import { lastCheckpoint } from './last-checkpoint.ts';
 import { type JournalLock, lockDirectory } from './lock.ts';
 import { outcomeOf } from './recovery.ts';
 import { scanFromBeginning, scanSegments, type Tail } from './scan.ts';
-import { keepAside } from './segment.ts';
+import { appendAll, keepAside } from './segment.ts';
 import { listSegments, type SegmentRef, segmentAt } from './segment-names.ts';
 import { holdAgainst } from './witness.ts';
 import { WitnessFile } from './witness-file.ts';
@@ -51,6 +52,8 @@ export interface JournalOptions {
   readonly segmentBytes?: number;
   /** Age of the first record from which on the next one begins another segment, in milliseconds. Default 24 hours. */
   readonly segmentAgeMs?: number;
+  /** Size of the file where lines are put on disk ahead of their segment, in bytes. Default 1 MiB; 0 for none. */
+  readonly aheadBytes?: number;
   /** Milliseconds between two looks at an idle file. Default 1000. */
   readonly checkEveryMs?: number;
   readonly fileSystem?: JournalFileSystem;
@@ -75,6 +78,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const directory = resolve(options.directory);
   let held: JournalLock | undefined;
   let file: JournalFile | undefined;
+  let ahead: Ahead | undefined;
   let writer: JournalWriter | undefined;
   try {
     await fileSystem.makeDirectory(directory);
@@ -85,6 +89,10 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     for (const witness of options.witnesses ?? []) await holdAgainst(witness, tail);
     file = await openSegment(fileSystem, directory, tail.segment);
     const torn = await mended(fileSystem, file, tail);
+    // What a crash left ahead of its segment gets there before anything else.
+    await appendAll(file, tail.ahead);
+    const { aheadBytes = 1 << 20 } = options;
+    if (aheadBytes > 0) ahead = await Ahead.open(fileSystem, directory, aheadBytes);
     const report = reportOf(tail, torn, options.signer);
     writer = new JournalWriter(
       {
@@ -111,9 +119,10 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
         report,
         segment: tail.segment,
         file,
+        ahead,
         lock: held,
         chain: tail.chain,
-        end: { offset: tail.offset, lastLine: tail.lastLine },
+        end: { offset: tail.offset + tail.ahead.length, lastLine: tail.lastLine },
         intents: tail.intents,
       },
     );
@@ -121,8 +130,10 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     return writer;
   } catch (error) {
     // A writer has taken file and lock over, and may hold newer ones.
-    if (writer === undefined) await file?.close().catch(() => undefined);
-    else await writer.close().catch(() => undefined);
+    if (writer === undefined) {
+      await file?.close().catch(() => undefined);
+      await ahead?.close();
+    } else await writer.close().catch(() => undefined);
     held?.release();
     throw asJournalError(error, `journal \`${directory}\` can't be opened`);
   }
@@ -144,7 +155,7 @@ async function tailOf(
   const start =
     (key === undefined ? undefined : await lastCheckpoint(fileSystem, segments, key)) ?? scanFromBeginning(first);
   const rest = segments.filter(({ number }) => number >= start.segment.number);
-  return scanSegments(fileSystem, rest, start);
+  return scanSegments(fileSystem, rest, start, key);
 }
 
 function reportOf(tail: Tail, torn: OpenReport['torn'], signer: CheckpointSigner | undefined): OpenReport {
@@ -227,4 +238,5 @@ async function settlePast(
         .map((intent) => journal.append('outcome', outcomeOf(intent, 'unknown', reason), { durable: true })),
     );
   }
+  await journal.flush();
 }

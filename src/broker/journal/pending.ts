@@ -3,7 +3,7 @@ import type { LineSlabs, Slab } from './line-slabs.ts';
 import type { IntentNote } from './open-intents.ts';
 import type { RecordKind } from './records.ts';
 
-/** A record that is in the chain and not yet known to be on disk. */
+/** A record that is in the chain and not yet known to be in its segment on disk. */
 export interface PendingLine {
   readonly kind: RecordKind;
   readonly sequence: number;
@@ -20,11 +20,13 @@ export interface PendingLine {
   refused: boolean;
 }
 
-/** Records in the order of their sequence, from the oldest that is not durable. */
+/** Records in the order of their sequence, from the oldest that is not in its segment. */
 export class PendingLines {
   readonly #slabs: LineSlabs;
   #lines: PendingLine[] = [];
   #bytes = 0;
+  /** So many of them, from the oldest, are on disk already, ahead of their segment. */
+  #ahead = 0;
 
   constructor(slabs: LineSlabs) {
     this.#slabs = slabs;
@@ -46,19 +48,39 @@ export class PendingLines {
 
   /** All that wait now for the segment of the oldest one; they stay until `settle`. */
   ofOneSegment(): readonly PendingLine[] {
-    const segment = this.#lines[0]?.segment;
-    const end = this.#lines.findIndex((line) => line.segment !== segment);
-    return end < 0 ? this.#lines.slice() : this.#lines.slice(0, end);
+    return this.#ofOneSegment(0);
   }
 
-  /** The first `count` are durable. */
+  /** Those that are on disk nowhere, of the segment of the oldest of them. */
+  fresh(): readonly PendingLine[] {
+    return this.#ofOneSegment(this.#ahead);
+  }
+
+  /** Of these, which begin with the oldest, those that were on disk nowhere before. */
+  freshOf(lines: readonly PendingLine[]): readonly PendingLine[] {
+    return this.#ahead === 0 ? lines : lines.slice(this.#ahead);
+  }
+
+  /** The next `count` are on disk, ahead of their segment. */
+  putAhead(count: number): void {
+    const end = this.#ahead + count;
+    for (; this.#ahead < end; this.#ahead++) resolve(this.#lines[this.#ahead]);
+  }
+
+  /** The first `count` are in their segment. */
   settle(count: number): void {
+    this.#ahead = Math.max(0, this.#ahead - count);
     for (const line of this.#lines.splice(0, count)) {
       this.#bytes -= line.bytes;
       this.#slabs.release(line.slab);
-      line.waiter?.resolve();
-      line.waiter = undefined;
+      resolve(line);
     }
+  }
+
+  #ofOneSegment(from: number): readonly PendingLine[] {
+    const segment = this.#lines[from]?.segment;
+    const end = this.#lines.findIndex((line, index) => index >= from && line.segment !== segment);
+    return this.#lines.slice(from, end < 0 ? undefined : end);
   }
 
   /** Nothing could be written: everybody who waits is told so. The records stay, to be written later. */
@@ -70,6 +92,17 @@ export class PendingLines {
       line.refused = true;
     }
   }
+}
+
+function resolve(line: PendingLine | undefined): void {
+  if (line?.waiter === undefined) return;
+  line.waiter.resolve();
+  line.waiter = undefined;
+}
+
+/** Length of all, in bytes. */
+export function bytesOf(lines: readonly PendingLine[]): number {
+  return lines.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Longest buffer that is kept from one commit to the next, in bytes. */
@@ -85,7 +118,7 @@ export class CommitBuffer {
   #kept: Buffer = Buffer.allocUnsafeSlow(1 << 16);
 
   of(lines: readonly PendingLine[]): Buffer {
-    const size = lines.reduce((sum, { bytes }) => sum + bytes, 0);
+    const size = bytesOf(lines);
     const [first] = lines;
     const last = lines.at(-1);
     if (first !== undefined && first.slab === last?.slab) {

@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { linesAhead } from './ahead.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFile, type JournalFileSystem } from './file-system.ts';
-import { parseLine } from './line.ts';
+import { emptyChain, parseLine } from './line.ts';
 import { readLines, readLinesBackwards } from './line-reader.ts';
 import type { JournalRecord, RecordFlag, RecordKind } from './records.ts';
 import { listSegments, type SegmentRef } from './segment-names.ts';
-import { segmentsOf } from './segments-of.ts';
+import { isWithin, segmentsOf } from './segments-of.ts';
 
 /** Which records are wanted. Every condition that is given must hold. */
 export interface RecordFilter {
@@ -48,13 +49,17 @@ export async function* readJournal(path: string, options: ReadOptions = {}): Asy
   const { filter = {}, tail, follow = false, signal, fileSystem = hostJournalFileSystem, onUnreadable } = options;
   const segments = await segmentsOf(path, fileSystem);
   const isOver = () => signal?.aborted === true;
+  // Up to this record all have been given: they were ahead of the segment, and will be met in it.
+  let given = 0;
+  let lastLine: Uint8Array = new Uint8Array(0);
   let place: Position = { segment: segments[0] ?? missing(path), from: 0 };
   if (tail !== undefined) {
-    const { records, end } = await lastRecords(fileSystem, segments, tail, filter, onUnreadable);
-    yield* records;
+    const last = await lastRecords(path, fileSystem, segments, tail, filter, onUnreadable);
+    yield* last.records;
     if (!follow) return;
     options.onTail?.();
-    place = end ?? place;
+    place = last.end;
+    given = last.sequence;
   }
   for (let file = await openForReading(place.segment.path, fileSystem); ; ) {
     const { segment } = place;
@@ -71,11 +76,18 @@ export async function* readJournal(path: string, options: ReadOptions = {}): Asy
             const record = wanted(line.bytes, filter, (why) =>
               onUnreadable?.({ file: segment.name, offset: line.offset, why }),
             );
-            if (record !== undefined) yield record;
+            if (record !== undefined && record.seq > given) yield record;
             if (isOver()) return;
           }
+          lastLine = Buffer.from(batch.findLast(({ terminated }) => terminated)?.bytes ?? lastLine);
         }
         if (next !== undefined) break;
+        if (!follow) {
+          for (const line of await ahead(path, fileSystem, segment, lastLine)) {
+            const record = wanted(line, filter, () => undefined);
+            if (record !== undefined) yield record;
+          }
+        }
         if (!follow || isOver()) return;
         await pause(options.pollMs ?? 100, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
         if (isOver()) return;
@@ -142,23 +154,56 @@ async function mustBeSame(
 
 type OnWhy = (why: string) => void;
 
-/** The last `count` matching records, found from the end, and where the last whole line ends. */
+/** What follows from the last line of a directory's segments, on disk and not in them yet. */
+async function ahead(
+  path: string,
+  fileSystem: JournalFileSystem,
+  segment: SegmentRef,
+  lastLine: Uint8Array,
+): Promise<readonly Buffer[]> {
+  if (!isWithin(path, segment)) return [];
+  const parsed = parseLine(lastLine, false);
+  if (!parsed.ok && lastLine.length > 0) return [];
+  const head = parsed.ok ? { sequence: parsed.record.seq, hash: parsed.record.hash } : emptyChain;
+  return linesAhead(fileSystem, dirname(segment.path), head);
+}
+
+interface LastRecords {
+  readonly records: readonly JournalRecord[];
+  /** Where the last whole line of the segments ends. */
+  readonly end: Position;
+  /** Up to this sequence all were looked at: those that are not in a segment yet, too. */
+  readonly sequence: number;
+}
+
+/** The last `count` matching records, found from the end. */
 async function lastRecords(
+  path: string,
   fileSystem: JournalFileSystem,
   segments: readonly SegmentRef[],
   count: number,
   filter: RecordFilter,
   onUnreadable: ReadOptions['onUnreadable'],
-): Promise<{ readonly records: readonly JournalRecord[]; readonly end: Position | undefined }> {
+): Promise<LastRecords> {
+  const newest = segments.at(-1) ?? missing(path);
   const records: JournalRecord[] = [];
   let end: Position | undefined;
+  let sequence = 0;
+  const takeAhead = async (lastLine: Uint8Array): Promise<void> => {
+    for (const line of (await ahead(path, fileSystem, newest, lastLine)).toReversed()) {
+      const parsed = parseLine(line, false);
+      if (!parsed.ok) continue;
+      sequence = Math.max(sequence, parsed.record.seq);
+      if (passes(parsed.record, filter)) records.push(parsed.record);
+    }
+  };
   for (const segment of segments.toReversed()) {
     const file = await openForReading(segment.path, fileSystem);
     try {
       const { size } = await file.identity();
-      end ??= { segment, from: 0 };
       for await (const line of readLinesBackwards(file, size)) {
-        if (end.segment === segment && end.from === 0) end = { segment, from: line.end };
+        if (end === undefined) await takeAhead(line.bytes);
+        end ??= segment === newest ? { segment, from: line.end } : { segment: newest, from: 0 };
         if (records.length >= count) break;
         const record = wanted(line.bytes, filter, (why) => onUnreadable?.({ file: segment.name, why }));
         if (record !== undefined) records.push(record);
@@ -170,7 +215,8 @@ async function lastRecords(
     }
     if (records.length >= count) break;
   }
-  return { records: records.reverse(), end };
+  if (end === undefined) await takeAhead(new Uint8Array(0));
+  return { records: records.slice(0, count).reverse(), end: end ?? { segment: newest, from: 0 }, sequence };
 }
 
 function wanted(bytes: Uint8Array, filter: RecordFilter, onUnreadable: OnWhy): JournalRecord | undefined {

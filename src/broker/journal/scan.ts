@@ -1,10 +1,14 @@
+import { dirname } from 'node:path';
+import { linesAhead } from './ahead.ts';
 import type { ChainState } from './chain.ts';
-import { asCheckpoint } from './checkpoint.ts';
+import { asCheckpoint, mustBeSigned } from './checkpoint.ts';
 import { JournalError } from './errors.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
+import type { CheckpointKey } from './key.ts';
 import { emptyChain, type ParsedLine, parseLine } from './line.ts';
 import { type RawLine, readLines } from './line-reader.ts';
 import { OpenIntents } from './open-intents.ts';
+import type { JournalRecord } from './records.ts';
 import type { SegmentRef } from './segment-names.ts';
 
 const NEWLINE = Uint8Array.of(0x0a);
@@ -25,11 +29,13 @@ export interface ScanStart {
 export interface Tail {
   readonly segment: SegmentRef;
   readonly chain: ChainState;
-  /** End of the last good record, in bytes. */
+  /** End of the last good record of the segment, in bytes. */
   readonly offset: number;
-  /** Records read. */
+  /** Lines that follow there and are not in the segment yet, with their newlines. */
+  readonly ahead: Uint8Array;
+  /** Records read, those ahead included. */
   readonly records: number;
-  /** The last good line of the last segment with its newline, empty when there is none. */
+  /** The last good line with its newline, of the last segment or ahead of it; empty when there is none. */
   readonly lastLine: Uint8Array;
   readonly intents: OpenIntents;
   /** Switches that records name. */
@@ -58,12 +64,14 @@ export function scanFromBeginning(segment: SegmentRef): ScanStart {
  * last line of the last segment may be bad: that is what a crash leaves.
  *
  * @param segments the one of `start` and all after it
+ * @param key checkpoints ahead of the segments that name it must be signed with it; those in segments are looked at elsewhere
  * @throws JournalError `damaged`, with the position
  */
 export async function scanSegments(
   fileSystem: JournalFileSystem,
   segments: readonly SegmentRef[],
   start: ScanStart,
+  key?: CheckpointKey,
 ): Promise<Tail> {
   const scan = new Scan(start);
   for (const [index, segment] of segments.entries()) {
@@ -80,6 +88,8 @@ export async function scanSegments(
       await file.close();
     }
   }
+  const last = segments.at(-1);
+  if (last !== undefined) await scan.readAhead(fileSystem, dirname(last.path), key);
   return scan.tail();
 }
 
@@ -89,6 +99,7 @@ class Scan {
   #offset: number;
   #records = 0;
   #lastLine: Uint8Array;
+  #ahead: readonly Uint8Array[] = [];
   #lastKey: string | undefined;
   #bad: { readonly line: RawLine; readonly why: string } | undefined;
   readonly #intents: OpenIntents;
@@ -126,12 +137,28 @@ class Scan {
     if (this.#bad !== undefined && !isLast) throw await this.#damaged(file, this.#bad);
   }
 
+  async readAhead(fileSystem: JournalFileSystem, directory: string, key: CheckpointKey | undefined): Promise<void> {
+    const lines = await linesAhead(fileSystem, directory, this.#chain.head);
+    for (const line of lines) {
+      const parsed = parseLine(line);
+      if (!parsed.ok) continue;
+      const checkpoint = asCheckpoint(parsed.record);
+      if (checkpoint !== undefined && checkpoint.key === key?.keyId) mustBeSigned(line, checkpoint, key, this.#segment);
+      this.#follow(parsed.record);
+    }
+    this.#ahead = lines.flatMap((line) => [line, NEWLINE]);
+    const last = lines.at(-1);
+    if (last !== undefined) this.#lastLine = Buffer.concat([last, NEWLINE]);
+  }
+
   tail(): Tail {
+    const ahead = Buffer.concat(this.#ahead);
     const torn = this.#bad === undefined ? {} : { torn: { bytes: tornBytes(this.#bad.line), why: this.#bad.why } };
     return {
       segment: this.#segment,
-      chain: { ...this.#chain, segmentBytes: this.#offset },
+      chain: { ...this.#chain, segmentBytes: this.#offset + ahead.length },
       offset: this.#offset,
+      ahead,
       records: this.#records,
       lastLine: this.#lastLine,
       intents: this.#intents,
@@ -148,7 +175,11 @@ class Scan {
       this.#bad = { line, why: why ?? '' };
       return;
     }
-    const { record } = parsed;
+    this.#offset = line.offset + line.length + 1;
+    this.#follow(parsed.record);
+  }
+
+  #follow(record: JournalRecord): void {
     const checkpoint = asCheckpoint(record);
     const { journal, unsigned, segmentSinceMs } = this.#chain;
     this.#chain = {
@@ -159,7 +190,6 @@ class Scan {
       unsigned: checkpoint === undefined ? unsigned + 1 : 0,
       segmentSinceMs: segmentSinceMs ?? Date.parse(record.at),
     };
-    this.#offset = line.offset + line.length + 1;
     this.#records += 1;
     this.#isPartial = false;
     this.#lastKey = checkpoint?.key ?? this.#lastKey;

@@ -29,6 +29,11 @@ export class SegmentWriter {
     this.#end = start.end;
   }
 
+  /** Of the segment that is written now. */
+  get number(): number {
+    return this.#segment.number;
+  }
+
   get path(): string {
     return this.#segment.path;
   }

@@ -12,9 +12,17 @@ export interface DurableEnd {
 }
 
 /** Appends all bytes durably, however many the file system takes at a time. */
-export async function appendAll(file: JournalFile, bytes: Uint8Array): Promise<void> {
+export function appendAll(file: JournalFile, bytes: Uint8Array): Promise<void> {
+  return takeAll(bytes, (rest) => file.append(rest));
+}
+
+/** Gives all bytes to something that tells how many it took of those that are left, when `done` of them were taken. */
+export async function takeAll(
+  bytes: Uint8Array,
+  take: (rest: Uint8Array, done: number) => Promise<number>,
+): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    const count = await file.append(bytes.subarray(done));
+    const count = await take(bytes.subarray(done), done);
     if (count <= 0) throw new JournalError('io', 'the file system takes no more bytes');
     done += count;
   }

@@ -1,8 +1,10 @@
+import { dirname } from 'node:path';
+import { linesAhead } from './ahead.ts';
 import { ChainCheck, type ChainProblem, type ChainProblemKind, type Place, type TrustedPart } from './chain-check.ts';
 import { asJournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFileSystem } from './file-system.ts';
 import { type CheckpointKey, checkpointKey } from './key.ts';
-import { parseLine } from './line.ts';
+import { emptyChain, parseLine } from './line.ts';
 import { readLines } from './line-reader.ts';
 import { type OpenIntent, OpenIntents } from './open-intents.ts';
 import { openForReading } from './read.ts';
@@ -15,7 +17,7 @@ import {
 } from './recording-check.ts';
 import type { JournalRecord } from './records.ts';
 import type { SegmentRef } from './segment-names.ts';
-import { segmentsOf } from './segments-of.ts';
+import { isWithin, segmentsOf } from './segments-of.ts';
 import {
   type AuthenticRange,
   type GoodCheckpoint,
@@ -123,6 +125,8 @@ export async function verifyJournal(path: string, options: VerifyOptions = {}): 
   const check = recordings === undefined ? undefined : new RecordingCheck(recordings, fileSystem, problemLimit);
   const walk = new Walk(segments, keys, witnesses, check, problemLimit);
   for (const segment of segments) await walk.segment(segment, fileSystem);
+  const last = segments.at(-1);
+  if (last !== undefined && isWithin(path, last)) await walk.ahead(last, fileSystem);
   return walk.verdict(recordings ?? '');
 }
 
@@ -176,21 +180,9 @@ class Walk {
             line -= 1;
             continue;
           }
-          this.#records += 1;
-          const parsed = parseLine(raw.bytes);
-          this.#chain.take(place, parsed);
-          this.#signatures?.take(place, parsed, raw.bytes);
-          if (!parsed.ok) continue;
-          const { record } = parsed;
-          first ??= record.seq;
-          last = record.seq;
-          this.#first ??= { sequence: record.seq, at: record.at };
-          this.#last = { sequence: record.seq, at: record.at, hash: record.hash };
-          if (parsed.intact) {
-            this.#witnesses.take(record);
-            await this.#recording(place, record);
-          }
-          this.#intents.note(record);
+          const sequence = await this.#take(place, raw.bytes);
+          first ??= sequence;
+          last = sequence ?? last;
         }
       }
     } finally {
@@ -202,6 +194,42 @@ class Walk {
       ...(first === undefined ? {} : { firstSequence: first }),
       ...(last === undefined ? {} : { lastSequence: last }),
     });
+  }
+
+  /** Records that a segment does not have yet and will be given by the next start of the broker, if not before. */
+  async ahead(segment: SegmentRef, fileSystem: JournalFileSystem): Promise<void> {
+    const { sequence = 0, hash = emptyChain.hash } = this.#last ?? {};
+    const lines = await linesAhead(fileSystem, dirname(segment.path), { sequence, hash }).catch(
+      (error: unknown): never => {
+        throw asJournalError(error, `what is ahead of \`${segment.name}\` can't be read`);
+      },
+    );
+    // The place that they will have there.
+    let { line, offset } = this.#torn ?? this.#end;
+    for (const bytes of lines) {
+      await this.#take({ file: segment.name, line, offset, ordinal: this.#records + 1 }, bytes);
+      line += 1;
+      offset += bytes.length + 1;
+    }
+    if (lines.length > 0) this.#end = { file: segment.name, line, offset, ordinal: this.#records + 1 };
+  }
+
+  /** A whole line; its sequence, when it has one. */
+  async #take(place: Place, bytes: Uint8Array): Promise<number | undefined> {
+    this.#records += 1;
+    const parsed = parseLine(bytes);
+    this.#chain.take(place, parsed);
+    this.#signatures?.take(place, parsed, bytes);
+    if (!parsed.ok) return undefined;
+    const { record } = parsed;
+    this.#first ??= { sequence: record.seq, at: record.at };
+    this.#last = { sequence: record.seq, at: record.at, hash: record.hash };
+    if (parsed.intact) {
+      this.#witnesses.take(record);
+      await this.#recording(place, record);
+    }
+    this.#intents.note(record);
+    return record.seq;
   }
 
   async #recording(place: Place, record: JournalRecord): Promise<void> {

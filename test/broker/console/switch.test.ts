@@ -1,9 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createSessionBackend } from '../../../src/backend/console/index.ts';
 import { createRecording, RecordingError } from '../../../src/broker/recording/index.ts';
 import type { BrokerFixture } from '../../support/broker-fixture.ts';
+import { journalRecords } from '../../support/journal-records.ts';
 import { ask, caller, journal, opened, processesOf, startConsoleBroker, tidy, value } from './console-broker.ts';
 
 let broker: BrokerFixture;
@@ -124,10 +124,8 @@ describe('a console that cannot be recorded', () => {
               ...options,
               chain: async (link) => {
                 await options.chain(link);
-                const directory = join(broker.directory, 'state', 'journal');
-                const names = (await readdir(directory)).filter((name) => name.endsWith('.jsonl'));
-                const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'latin1')));
-                if (!texts.some((text) => text.includes(link.digest))) missing.push(link.digest);
+                const text = JSON.stringify(await journalRecords(join(broker.directory, 'state')));
+                if (!text.includes(link.digest)) missing.push(link.digest);
               },
             }),
         },

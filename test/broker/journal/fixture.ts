@@ -53,6 +53,7 @@ export async function openOn(fileSystem: MemoryFileSystem, more: Partial<Journal
     lock: async () => ({ release: () => undefined }),
     retryAfterMs: 1_000_000,
     checkEveryMs: 1_000_000,
+    aheadBytes: 0,
     ...more,
   });
 }

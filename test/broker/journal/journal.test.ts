@@ -16,6 +16,7 @@ test('records are on disk as one chain of lines, with the modes that keep others
   const journal = await openJournal({ directory, clock: testClock() });
   const first = await journal.append('start', { version: '1', pid: 7 }, { durable: true });
   const second = await journal.append('intent', intent('r-1', { touched: ['/switches/sw0'] }), { durable: true });
+  await journal.flush();
   const records = check(readFileSync(join(directory, FILE), 'utf8'));
   expect(records).toHaveLength(2);
   expect(records[0]).toMatchObject({
@@ -29,7 +30,7 @@ test('records are on disk as one chain of lines, with the modes that keep others
   expect(records[1]).toMatchObject({ seq: second.sequence, kind: 'intent', requestId: 'r-1', prev: first.hash });
   expect(statSync(directory).mode & 0o777).toBe(0o700);
   expect(statSync(join(directory, FILE)).mode & 0o777).toBe(0o600);
-  expect(statSync(join(directory, 'lock')).mode & 0o777).toBe(0o600);
+  for (const name of ['lock', 'journal.ahead']) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
   await journal.close();
 });
 

@@ -6,6 +6,8 @@ interface Node {
   readonly inode: number;
   data: Buffer;
   durable: Buffer;
+  /** What is being written over right now. */
+  over?: { readonly bytes: Uint8Array; readonly position: number } | undefined;
 }
 
 export interface Call {
@@ -26,6 +28,8 @@ export class MemoryFileSystem implements JournalFileSystem {
   #entries = new Map<string, Node>();
   #durableEntries = new Map<string, Node>();
   #nextInode = 1;
+  /** Grows with each name that comes, goes or changes its file. */
+  #changes = 0;
   /** Grows with each power loss; files that were open before are dead. */
   #generation = 0;
   readonly calls: Call[] = [];
@@ -47,7 +51,15 @@ export class MemoryFileSystem implements JournalFileSystem {
     this.#generation += 1;
     this.#entries = new Map(this.#durableEntries);
     for (const node of this.#entries.values()) {
-      const { data, durable } = node;
+      const { data, durable, over } = node;
+      node.over = undefined;
+      if (over !== undefined) {
+        const torn = over.bytes.subarray(0, Math.round(over.bytes.length * fraction));
+        node.data = Buffer.from(durable);
+        node.data.set(torn, over.position);
+        node.durable = node.data;
+        continue;
+      }
       const appended = data.length > durable.length && data.subarray(0, durable.length).equals(durable);
       const kept = durable.length + Math.round((data.length - durable.length) * fraction);
       node.data = Buffer.from(appended ? data.subarray(0, kept) : durable);
@@ -95,12 +107,14 @@ export class MemoryFileSystem implements JournalFileSystem {
     const node = { inode: this.#nextInode++, data, durable: data };
     this.#entries.set(path, node);
     this.#durableEntries.set(path, node);
+    this.#changes += 1;
   }
 
   remove(path: string): void {
     this.#entries.delete(path);
     this.#durableEntries.delete(path);
     this.#directories.delete(path);
+    this.#changes += 1;
   }
 
   addDirectory(path: string): void {
@@ -124,6 +138,7 @@ export class MemoryFileSystem implements JournalFileSystem {
     if (this.#entries.has(path)) throw failure('EEXIST', path);
     const node = { inode: this.#nextInode++, data: Buffer.alloc(0), durable: Buffer.alloc(0) };
     this.#entries.set(path, node);
+    this.#changes += 1;
     return this.#file(path, node);
   }
 
@@ -148,6 +163,25 @@ export class MemoryFileSystem implements JournalFileSystem {
         // Only what this call wrote: where earlier bytes were never synced, the disk has none of them.
         const gap = Buffer.alloc(Math.max(0, before - node.durable.length));
         node.durable = Buffer.concat([node.durable.subarray(0, before), gap, taken]);
+        return take;
+      },
+      overwrite: async (bytes, position) => {
+        mustLive();
+        const fault = this.#step('overwrite', path);
+        await turn();
+        mustLive();
+        const take = typeof fault === 'object' ? Math.min(fault.take, bytes.length) : bytes.length;
+        const taken = bytes.slice(0, take);
+        if (position + take > node.data.length) throw failure('EINVAL', 'overwrite, beyond what is there');
+        node.over = { bytes: taken, position };
+        node.data = Buffer.from(node.data);
+        node.data.set(taken, position);
+        if (typeof fault === 'object' && fault.code !== undefined) throw failure(fault.code, 'overwrite');
+        await turn();
+        mustLive();
+        node.over = undefined;
+        node.durable = Buffer.from(node.durable);
+        node.durable.set(taken, position);
         return take;
       },
       read: async (target, position) => {
@@ -192,7 +226,7 @@ export class MemoryFileSystem implements JournalFileSystem {
     this.#step('identity', path);
     const node = this.#entries.get(path);
     if (node !== undefined) return identityOf(node.inode, node.data.length, 0o600);
-    return this.#directories.has(path) ? identityOf(0, 0, 0o700) : undefined;
+    return this.#directories.has(path) ? identityOf(0, 0, 0o700, this.#changes) : undefined;
   }
 
   async list(directory: string): Promise<readonly string[]> {
@@ -206,11 +240,12 @@ export class MemoryFileSystem implements JournalFileSystem {
     this.#step('rename', from);
     this.#entries.set(to, this.#node(from));
     this.#entries.delete(from);
+    this.#changes += 1;
   }
 }
 
-function identityOf(inode: number, size: number, mode: number): FileIdentity {
-  return { device: 1, inode, size, mode, owner: 0 };
+function identityOf(inode: number, size: number, mode: number, changedMs: number = 0): FileIdentity {
+  return { device: 1, inode, size, mode, owner: 0, changedMs };
 }
 
 function failure(code: string, where: string): Error {

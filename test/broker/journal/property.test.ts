@@ -44,6 +44,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** A broker with a journal on a disk that fails, and what it was promised. */
 class World {
   readonly disk = new MemoryFileSystem();
+  readonly #aheadBytes: number;
   /** Hash by sequence of every append that resolved durable. */
   readonly promised = new Map<number, string>();
   /** Request ids of intents that were promised and got no outcome from us. */
@@ -52,6 +53,10 @@ class World {
   readonly refused = new Set<string>();
   #requests = 0;
   journal: Journal | undefined;
+
+  constructor(aheadBytes: number) {
+    this.#aheadBytes = aheadBytes;
+  }
 
   async start(): Promise<void> {
     this.disk.fault = () => undefined;
@@ -63,6 +68,7 @@ class World {
       flushAfterMs: 0,
       retryAfterMs: 1_000_000,
       checkEveryMs: 1_000_000,
+      aheadBytes: this.#aheadBytes,
       ...SMALL,
       checkpointRecords: 5,
     });
@@ -138,16 +144,20 @@ test('whatever fails and whenever the power goes: the chain verifies and no prom
   timeout: 60_000,
 }, async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
-      const world = new World();
-      await world.start();
-      for (const one of steps) await world.take(one);
-      world.disk.fault = () => undefined;
-      await world.journal?.reopen();
-      await world.journal?.close();
-      await world.restart();
-      await world.journal?.close();
-    }),
+    fc.asyncProperty(
+      fc.constantFrom(0, 700, 8192),
+      fc.array(step, { minLength: 5, maxLength: 60 }),
+      async (bytes, steps) => {
+        const world = new World(bytes);
+        await world.start();
+        for (const one of steps) await world.take(one);
+        world.disk.fault = () => undefined;
+        await world.journal?.reopen();
+        await world.journal?.close();
+        await world.restart();
+        await world.journal?.close();
+      },
+    ),
     { numRuns: 400 },
   );
 });

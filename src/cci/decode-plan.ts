@@ -1,4 +1,4 @@
-import { uuidText } from './bytes.ts';
+import { copyOf, uuidText } from './bytes.ts';
 import type { Cursor } from './cursor.ts';
 import { type EnumRef, enumText } from './enums.ts';
 import type {
@@ -254,7 +254,7 @@ function bytesStep(field: BytesField, length: Length): Step {
   return (at, values, counts) => {
     const size = length(at, values, counts);
     if (!at.has(size, name)) return false;
-    values[name] = at.take(size).slice();
+    values[name] = copyOf(at.take(size));
     return field.extent !== 'write-data' || size > 0 || at.left === 0 || dropReadData(at, values, name);
   };
 }

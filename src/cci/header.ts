@@ -1,4 +1,4 @@
-import { readUint, writeUint } from './bytes.ts';
+import { copyOf, readUint, writeUint } from './bytes.ts';
 import { type CodecError, codecError } from './codec-error.ts';
 import type { Dialect } from './dialect.ts';
 import { err, ok, type Result } from './result.ts';
@@ -105,7 +105,7 @@ function decodeMessage(
     background: (high & form.background) !== 0,
     returnCode: readUint(bytes, 8, 2),
     vendorStatus: readUint(bytes, 10, 2),
-    payload: bytes.slice(HEADER_SIZE),
+    payload: copyOf(bytes, HEADER_SIZE),
   });
 }
 

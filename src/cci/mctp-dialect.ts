@@ -1,4 +1,4 @@
-import { readUint, writeUint } from './bytes.ts';
+import { copyOf, readUint, writeUint } from './bytes.ts';
 import { type CodecError, codecError } from './codec-error.ts';
 import type { Dialect } from './dialect.ts';
 import { type CciMessage, decodeRequestMessage, decodeResponseMessage, encodeMessage } from './header.ts';
@@ -97,7 +97,7 @@ function aerWith(payload: Uint8Array, change: (error: number) => number | undefi
   if (payload.length !== AER_SIZE) return payload;
   const error = change(readUint(payload, AER_ERROR, 4));
   if (error === undefined) return undefined;
-  const copy = payload.slice();
+  const copy = copyOf(payload);
   writeUint(copy, AER_ERROR, 4, error);
   return copy;
 }

@@ -75,7 +75,13 @@ async function compileForGuest(folder: string): Promise<void> {
 function runHere(args: readonly string[]): Promise<void> {
   const child = spawn(NODE, args, {
     cwd: REPOSITORY,
-    env: { ...process.env, NODE_COMPILE_CACHE: join(REPOSITORY, COMPILED), NODE_COMPILE_CACHE_PORTABLE: '1' },
+    // What goes along is sources, and so has to be what is compiled.
+    env: {
+      ...process.env,
+      CCI_FROM_SOURCE: '1',
+      NODE_COMPILE_CACHE: join(REPOSITORY, COMPILED),
+      NODE_COMPILE_CACHE_PORTABLE: '1',
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: 60_000,
   });

@@ -321,7 +321,7 @@ export class Handmade {
       refusals: { note: () => true, flush: async () => undefined },
       weightOf: () => 1,
       entrance: { ask: () => turn },
-      busyPoll: { keep: this.#noted('awake') },
+      busyPoll: { keep: this.#noted('awake'), whileWriting: (work: Promise<unknown>) => work },
       nowMs: () => this.nowMs,
     };
   }

@@ -240,7 +240,7 @@ export const BrokerConfigSchema = Type.Object(
               maximum: 1000,
               default: 150,
               description:
-                'How long the broker stays awake while a device is asked and behind an answer, in microseconds; 0: not at all',
+                'How long the broker stays awake while a device is asked and behind an answer, in microseconds, and twice as long for the disk; 0: not at all',
             }),
           ),
         },

@@ -63,7 +63,7 @@ export async function dispatch(services: Services, request: Request, decided: De
         if (refusal !== undefined) return { go: false, refusal };
         if (needsIntent(decision) || services.recording?.durability === 'strict') {
           const { command } = decision;
-          const recorded = await recordIntent(services, request, decided, decision);
+          const recorded = await services.busyPoll.whileWriting(recordIntent(services, request, decided, decision));
           if (recorded === 'undelivered') return { go: false, refusal: undelivered };
           intent = recorded;
           // Lockdown may have been raised, or the policy replaced, while the intent went to the disk.

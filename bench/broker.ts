@@ -64,7 +64,10 @@ const http = (url: string, total: number, width: number, body: string) =>
   loadHttp(url, { path: commands, token, body: () => body, total: count(total), width });
 
 // Both are warm before anything counts.
-for (const { url } of [bare, broker]) await stream(url, 20_000, 32, read);
+for (const { url } of [bare, broker]) {
+  await stream(url, 20_000, 32, read);
+  await stream(url, 2000, 1, change, operator);
+}
 for (const [server, body] of [
   [bare, raw],
   [broker, named],

@@ -1,16 +1,20 @@
 import { join } from 'node:path';
 import { isOpenToOthers } from './directory.ts';
-import { JournalError } from './errors.ts';
-import type { JournalFile, JournalFileSystem } from './file-system.ts';
+import { asJournalError, JournalError } from './errors.ts';
+import type { JournalFile, JournalFileSystem, OpenMode } from './file-system.ts';
 import { type ChainHead, parseLine } from './line.ts';
 import { readFully } from './line-reader.ts';
 import { appendAll, inspect, takeAll } from './segment.ts';
 
-/** In the directory of the journal; no `*.jsonl`, since older lines are in it as well. */
-const NAME = 'journal.ahead';
+/** In the directory of the journal. No `*.jsonl`, since older lines are in it as well; copied by name, it comes first. */
+const NAME = 'ahead.journal';
 
 /** Larger ones are read so far: nothing of ours is beyond. */
 const READ_MAX = 16 << 20;
+/** A larger commit goes into its segment at once: what would be written twice costs more than the disk saves. */
+export const COMMIT_MAX = 64 << 10;
+const LINK = '"prev":"';
+const LINK_BYTES = LINK.length + 64;
 const NEWLINE = 0x0a;
 
 /**
@@ -22,10 +26,12 @@ const NEWLINE = 0x0a;
 export class Ahead {
   readonly #fileSystem: JournalFileSystem;
   readonly #path: string;
-  readonly #size: number;
+  #size: number;
   #file: JournalFile;
   /** Bytes that are not in their segment yet. */
   #end = 0;
+  /** When it was changed last, if that was before the last look and by us. */
+  #changedMs: number | undefined;
 
   private constructor(fileSystem: JournalFileSystem, path: string, size: number, file: JournalFile) {
     this.#fileSystem = fileSystem;
@@ -37,12 +43,12 @@ export class Ahead {
   /** Opens the file of a directory, or makes one; what is in it stays. @throws JournalError `insecure`, or what the file system says */
   static async open(fileSystem: JournalFileSystem, directory: string, size: number): Promise<Ahead> {
     const path = join(directory, NAME);
-    const whole = await makeWhole(fileSystem, directory, path, size);
-    return new Ahead(fileSystem, path, whole, await fileSystem.open(path, 'overwrite'));
+    const opened = await openWhole(fileSystem, directory, path, size);
+    return new Ahead(fileSystem, path, opened.size, opened.file);
   }
 
   hasRoom(bytes: number): boolean {
-    return this.#end + bytes <= this.#size;
+    return this.#end + bytes <= Math.min(this.#size, READ_MAX);
   }
 
   /**
@@ -51,13 +57,30 @@ export class Ahead {
    */
   async write(bytes: Uint8Array): Promise<void> {
     const from = this.#end;
-    await takeAll(bytes, (rest, done) => this.#file.overwrite(rest, from + done));
+    this.#changedMs = undefined;
+    try {
+      await takeAll(bytes, (rest, done) => this.#file.overwrite(rest, from + done));
+    } catch (error) {
+      throw asJournalError(error, `\`${this.#path}\` can't be written`);
+    }
     this.#end += bytes.length;
+  }
+
+  /** Nothing that is in it counts any more. @throws what the file system says */
+  async clear(): Promise<void> {
+    this.#changedMs = undefined;
+    const nothing = Buffer.alloc(Math.min(this.#size, READ_MAX), NEWLINE);
+    await takeAll(nothing, (rest, done) => this.#file.overwrite(rest, done));
   }
 
   /** Is the file still ours? @throws JournalError */
   async check(): Promise<void> {
     await inspect(this.#fileSystem, this.#file, this.#path, this.#size);
+    const { changedMs } = await this.#file.identity();
+    if (changedMs !== (this.#changedMs ?? changedMs)) {
+      throw new JournalError('replaced', `somebody else writes into \`${this.#path}\``);
+    }
+    this.#changedMs = changedMs;
   }
 
   /** All its lines are in their segment: what comes next takes their place. */
@@ -67,10 +90,11 @@ export class Ahead {
 
   /** Takes the file as it is now, or a new one. @throws as `open` does */
   async reopen(directory: string): Promise<void> {
-    await makeWhole(this.#fileSystem, directory, this.#path, this.#size);
-    const file = await this.#fileSystem.open(this.#path, 'overwrite');
+    const { file, size } = await openWhole(this.#fileSystem, directory, this.#path, this.#size);
     await this.close();
     this.#file = file;
+    this.#size = size;
+    this.#changedMs = undefined;
   }
 
   async close(): Promise<void> {
@@ -78,50 +102,102 @@ export class Ahead {
   }
 }
 
-/** Makes the file as long as it has to be, durably, and tells how long it is: an older one may be longer. */
-async function makeWhole(
+/** Opens the file as long as it has to be at least, itself and its name on the disk: an older one may be longer. */
+async function openWhole(
   fileSystem: JournalFileSystem,
   directory: string,
   path: string,
-  size: number,
-): Promise<number> {
+  atLeast: number,
+): Promise<{ readonly file: JournalFile; readonly size: number }> {
   const found = await fileSystem.identity(path);
   if (found !== undefined && isOpenToOthers(found)) {
     throw new JournalError('insecure', `\`${path}\` is open to others: run \`chmod 0600\` on it`);
   }
+  const size = Math.max(atLeast, found?.size ?? 0);
   const missing = size - (found?.size ?? 0);
-  if (missing <= 0) return found?.size ?? size;
-  const file = await fileSystem.open(path, found === undefined ? 'create' : 'append');
+  if (missing > 0) {
+    await lengthen(fileSystem, path, found === undefined ? 'create' : 'append', missing);
+  }
+  const file = await fileSystem.open(path, 'overwrite');
   try {
-    await appendAll(file, Buffer.alloc(missing, NEWLINE));
+    // Always: whoever made it may have got no further.
     await file.datasync();
     await fileSystem.syncDirectory(directory);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error;
+  }
+  return { file, size };
+}
+
+async function lengthen(fileSystem: JournalFileSystem, path: string, mode: OpenMode, bytes: number): Promise<void> {
+  const file = await fileSystem.open(path, mode);
+  try {
+    await appendAll(file, Buffer.alloc(bytes, NEWLINE));
+  } catch (error) {
+    throw asJournalError(error, `\`${path}\` needs ${bytes} bytes more`);
   } finally {
     await file.close().catch(() => undefined);
   }
-  return size;
 }
 
 /**
- * Lines that are on disk ahead of their segment and not in it: each follows from the one before, the first from `head`.
- * Without their newlines. Works beside a running broker, which may have filed them meanwhile: then there are none.
- * @throws what the file system throws
+ * The file ahead as it was at a moment. Beside a running broker it is to be read before the end of the last segment is:
+ * what was on disk then is in here or in what is read of the segment. The other way round, lines may be filed and others
+ * written over them between the two looks.
  */
+export class AheadSnapshot {
+  /** Lines by the hash that they follow from; of an older run there may be several. */
+  readonly #followers = new Map<string, Buffer[]>();
+
+  constructor(bytes: Buffer) {
+    for (let start = 0, end = bytes.indexOf(NEWLINE); end >= 0; start = end + 1, end = bytes.indexOf(NEWLINE, start)) {
+      if (end - start < LINK_BYTES || end - start > COMMIT_MAX) continue;
+      const line = bytes.subarray(start, end);
+      // Members of the body stand before it, and in their texts a quotation mark is escaped.
+      const at = line.lastIndexOf(LINK);
+      if (at < 0) continue;
+      const prev = line.toString('latin1', at + LINK.length, at + LINK_BYTES);
+      const others = this.#followers.get(prev);
+      if (others === undefined) this.#followers.set(prev, [line]);
+      else others.push(line);
+    }
+  }
+
+  /** @throws what the file system throws */
+  static async read(fileSystem: JournalFileSystem, directory: string): Promise<AheadSnapshot> {
+    const path = join(directory, NAME);
+    if ((await fileSystem.identity(path)) === undefined) return new AheadSnapshot(Buffer.alloc(0));
+    return new AheadSnapshot(await contentOf(fileSystem, path));
+  }
+
+  /** Lines that follow from a record, one from the other, without their newlines. */
+  after(head: ChainHead): readonly Buffer[] {
+    const lines: Buffer[] = [];
+    for (let next = this.#follower(head); next !== undefined; next = this.#follower(next.head)) lines.push(next.line);
+    return lines;
+  }
+
+  /** The whole line that follows from a record. What is left of older lines around it follows from older ones. */
+  #follower({ sequence, hash }: ChainHead): { line: Buffer; head: ChainHead } | undefined {
+    for (const line of this.#followers.get(hash) ?? []) {
+      const parsed = parseLine(line);
+      if (!parsed.ok || !parsed.intact) continue;
+      const { record } = parsed;
+      if (record.seq === sequence + 1 && record.prev === hash)
+        return { line, head: { sequence: record.seq, hash: record.hash } };
+    }
+    return undefined;
+  }
+}
+
+/** As `AheadSnapshot.read` and `after`, where nobody writes. */
 export async function linesAhead(
   fileSystem: JournalFileSystem,
   directory: string,
   head: ChainHead,
 ): Promise<readonly Buffer[]> {
-  const path = join(directory, NAME);
-  if ((await fileSystem.identity(path)) === undefined) return [];
-  const bytes = await contentOf(fileSystem, path);
-  const lines: Buffer[] = [];
-  for (let last = head; ; ) {
-    const next = follower(bytes, last);
-    if (next === undefined) return lines;
-    lines.push(next.line);
-    last = next.head;
-  }
+  return (await AheadSnapshot.read(fileSystem, directory)).after(head);
 }
 
 async function contentOf(fileSystem: JournalFileSystem, path: string): Promise<Buffer> {
@@ -134,20 +210,4 @@ async function contentOf(fileSystem: JournalFileSystem, path: string): Promise<B
   } finally {
     await file.close();
   }
-}
-
-/** The whole line that follows from a record. What is left of older lines around it follows from older ones. */
-function follower(bytes: Buffer, { sequence, hash }: ChainHead): { line: Buffer; head: ChainHead } | undefined {
-  const link = `"prev":"${hash}"`;
-  for (let at = bytes.indexOf(link); at >= 0; at = bytes.indexOf(link, at + 1)) {
-    const end = bytes.indexOf(NEWLINE, at);
-    if (end < 0) return undefined;
-    const line = bytes.subarray(bytes.lastIndexOf(NEWLINE, at) + 1, end);
-    const parsed = parseLine(line);
-    if (!parsed.ok || !parsed.intact) continue;
-    const { record } = parsed;
-    if (record.seq === sequence + 1 && record.prev === hash)
-      return { line, head: { sequence: record.seq, hash: record.hash } };
-  }
-  return undefined;
 }

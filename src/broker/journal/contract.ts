@@ -87,7 +87,7 @@ export interface Journal {
   /**
    * Adds a record. The order of calls is the order of sequence numbers and of the file.
    *
-   * With `durable` it resolves when the record is on disk (`fdatasync`, shared by all that wait). Without, it resolves
+   * With `durable` it resolves when the record is on disk (`O_DSYNC`, one write shared by all that wait). Without, it resolves
    * at once and the record is on disk within 50 ms. A record whose append rejected may still appear in the journal;
    * recovery then says so (`refused`), and an intent among them gets the outcome `not-sent`: the caller must send
    * nothing and need not record that.

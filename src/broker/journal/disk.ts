@@ -1,13 +1,10 @@
-import type { Ahead } from './ahead.ts';
+import { type Ahead, COMMIT_MAX } from './ahead.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
 import { bytesOf, CommitBuffer, type PendingLine } from './pending.ts';
 import type { DurableEnd, Reattached } from './segment.ts';
 import type { SegmentRef } from './segment-names.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { StillOurs } from './still-ours.ts';
-
-/** A larger commit goes into its segment at once: what would be written twice costs more than the disk saves. */
-const AHEAD_MAX = 64 << 10;
 
 export interface OpenFiles {
   readonly segment: SegmentRef;
@@ -17,6 +14,9 @@ export interface OpenFiles {
   readonly ahead: Ahead | undefined;
 }
 
+/** So long nothing is put ahead after that has failed, in milliseconds. */
+const REST_MS = 10_000;
+
 /** The files of a journal that is written: the segment, and the file ahead of it. One caller at a time. */
 export class JournalDisk {
   readonly #directory: string;
@@ -24,6 +24,8 @@ export class JournalDisk {
   readonly #ahead: Ahead | undefined;
   readonly #stillOurs: StillOurs;
   readonly #buffer = new CommitBuffer();
+  /** Until then the segment takes all: the file ahead has failed, and that alone must not keep anybody waiting. */
+  #restsUntil: number | undefined;
 
   constructor(fileSystem: JournalFileSystem, directory: string, files: OpenFiles) {
     this.#directory = directory;
@@ -31,7 +33,7 @@ export class JournalDisk {
     this.#ahead = files.ahead;
     this.#stillOurs = new StillOurs(fileSystem, directory, async () => {
       await this.#segment.check();
-      await this.#ahead?.check();
+      if (this.#restsUntil === undefined) await this.#ahead?.check();
     });
   }
 
@@ -50,16 +52,18 @@ export class JournalDisk {
     // What begins a segment waits until that is there.
     if (lines[0]?.segment !== this.#segment.number) return false;
     const bytes = bytesOf(lines);
-    return bytes <= AHEAD_MAX && this.#ahead?.hasRoom(bytes) === true;
+    return this.#restsUntil === undefined && bytes <= COMMIT_MAX && this.#ahead?.hasRoom(bytes) === true;
   }
 
   /** Puts them there, durably. @throws JournalError, or what the file system says: then nothing may be written before `reattach` */
   async putAhead(lines: readonly PendingLine[]): Promise<void> {
-    const writing = this.#ahead?.write(this.#buffer.of(lines));
-    // While the disk works. Both are waited for, or a write might go on while something else is tried.
-    const [written, checked] = await Promise.allSettled([writing, this.#stillOurs.glance()]);
-    if (written.status === 'rejected') throw written.reason;
-    if (checked.status === 'rejected') throw checked.reason;
+    try {
+      await this.#ahead?.write(this.#buffer.of(lines));
+    } catch (error) {
+      this.#rest();
+      throw error;
+    }
+    await this.#stillOurs.glance();
   }
 
   /**
@@ -70,16 +74,30 @@ export class JournalDisk {
     const last = lines.at(-1);
     if (last === undefined) return;
     // Before the write: once that has succeeded, nothing may fail any more.
-    await this.#ahead?.check();
+    if (this.#restsUntil === undefined) await this.#ahead?.check();
     await this.#segment.write(last.segment, this.#buffer.of(lines), Buffer.from(last.line));
     this.#ahead?.filed();
+    if (this.#restsUntil !== undefined && performance.now() >= this.#restsUntil) await this.reopenAhead();
   }
 
-  /** Opens the files again after a failure, and cuts off the segment what is not known to be durable. @throws JournalError */
-  async reattach(): Promise<Reattached['cut']> {
-    const cut = await this.#segment.reattach();
-    await this.#ahead?.reopen(this.#directory);
-    return cut;
+  #rest(): void {
+    this.#restsUntil = performance.now() + REST_MS;
+  }
+
+  /** Opens the segment again after a failure, and cuts off what is not known to be durable. @throws JournalError */
+  reattach(): Promise<Reattached['cut']> {
+    return this.#segment.reattach();
+  }
+
+  /** Opens the file ahead again. Where that fails, or it took no bytes a moment ago, the journal goes on without it for a while. */
+  async reopenAhead(): Promise<void> {
+    const isResting = this.#restsUntil !== undefined && performance.now() < this.#restsUntil;
+    try {
+      await this.#ahead?.reopen(this.#directory);
+      if (!isResting) this.#restsUntil = undefined;
+    } catch {
+      this.#rest();
+    }
   }
 
   async close(): Promise<void> {

@@ -67,7 +67,11 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 /** The file system of this host. */
 export const hostJournalFileSystem: JournalFileSystem = {
   async open(path, mode) {
-    return hostFile(await open(path, FLAGS[mode], 0o600));
+    // Whatever stands at the path: a pipe would keep us waiting for ever.
+    const handle = await open(path, FLAGS[mode] | constants.O_NONBLOCK, 0o600);
+    if (fstatSync(handle.fd).isFile()) return hostFile(handle);
+    await handle.close();
+    throw new Error(`\`${path}\` is no file`);
   },
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: 0o700 });

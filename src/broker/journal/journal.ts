@@ -420,6 +420,7 @@ export class JournalWriter implements Journal {
       this.#lock.release();
       this.#lock = await lock(directory);
       this.#recovery.cut(await this.#disk.reattach());
+      await this.#disk.reopenAhead();
       await this.#rewrite(failure);
     } catch (error) {
       this.#error = asJournalError(error, `\`${this.#disk.path}\` can't be opened again`);

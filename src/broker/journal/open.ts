@@ -89,10 +89,12 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     for (const witness of options.witnesses ?? []) await holdAgainst(witness, tail);
     file = await openSegment(fileSystem, directory, tail.segment);
     const torn = await mended(fileSystem, file, tail);
-    // What a crash left ahead of its segment gets there before anything else.
-    await appendAll(file, tail.ahead);
     const { aheadBytes = 1 << 20 } = options;
     if (aheadBytes > 0) ahead = await Ahead.open(fileSystem, directory, aheadBytes);
+    // What is left there of a journal that was taken away is no part of the one that begins.
+    if (tail.isNew) await ahead?.clear();
+    // What a crash left ahead of its segment gets there before anything else.
+    await appendAll(file, tail.ahead);
     const report = reportOf(tail, torn, options.signer);
     writer = new JournalWriter(
       {
@@ -179,7 +181,7 @@ async function openSegment(
   if (found !== undefined) {
     if (isOpenToOthers(found))
       throw new JournalError('insecure', `\`${path}\` is open to others: run \`chmod 0600\` on it`);
-    return synced(await fileSystem.open(path, 'append'));
+    return synced(await fileSystem.open(path, 'append'), fileSystem, directory);
   }
   const file = await fileSystem.open(path, 'create');
   try {
@@ -191,10 +193,11 @@ async function openSegment(
   return file;
 }
 
-/** What an earlier process wrote last need not be on the disk yet, and no later append would take it there. */
-async function synced(file: JournalFile): Promise<JournalFile> {
+/** What an earlier process wrote last, and its name, need not be on the disk yet, and no later append would take it there. */
+async function synced(file: JournalFile, fileSystem: JournalFileSystem, directory: string): Promise<JournalFile> {
   try {
     await file.datasync();
+    await fileSystem.syncDirectory(directory);
     return file;
   } catch (error) {
     await file.close().catch(() => undefined);

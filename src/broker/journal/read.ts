@@ -1,13 +1,12 @@
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { linesAhead } from './ahead.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFile, type JournalFileSystem } from './file-system.ts';
 import { emptyChain, parseLine } from './line.ts';
 import { readLines, readLinesBackwards } from './line-reader.ts';
 import type { JournalRecord, RecordFlag, RecordKind } from './records.ts';
 import { listSegments, type SegmentRef } from './segment-names.ts';
-import { isWithin, segmentsOf } from './segments-of.ts';
+import { type JournalView, viewOf } from './view.ts';
 
 /** Which records are wanted. Every condition that is given must hold. */
 export interface RecordFilter {
@@ -47,14 +46,14 @@ export interface ReadOptions {
  */
 export async function* readJournal(path: string, options: ReadOptions = {}): AsyncGenerator<JournalRecord> {
   const { filter = {}, tail, follow = false, signal, fileSystem = hostJournalFileSystem, onUnreadable } = options;
-  const segments = await segmentsOf(path, fileSystem);
+  const view = await viewOf(path, fileSystem);
   const isOver = () => signal?.aborted === true;
   // Up to this record all have been given: they were ahead of the segment, and will be met in it.
   let given = 0;
   let lastLine: Uint8Array = new Uint8Array(0);
-  let place: Position = { segment: segments[0] ?? missing(path), from: 0 };
+  let place: Position = { segment: view.segments[0] ?? missing(path), from: 0 };
   if (tail !== undefined) {
-    const last = await lastRecords(path, fileSystem, segments, tail, filter, onUnreadable);
+    const last = await lastRecords(path, fileSystem, view, tail, filter, onUnreadable);
     yield* last.records;
     if (!follow) return;
     options.onTail?.();
@@ -79,11 +78,11 @@ export async function* readJournal(path: string, options: ReadOptions = {}): Asy
             if (record !== undefined && record.seq > given) yield record;
             if (isOver()) return;
           }
-          lastLine = Buffer.from(batch.findLast(({ terminated }) => terminated)?.bytes ?? lastLine);
+          lastLine = Buffer.from(batch.findLast(isRecord)?.bytes ?? lastLine);
         }
         if (next !== undefined) break;
         if (!follow) {
-          for (const line of await ahead(path, fileSystem, segment, lastLine)) {
+          for (const line of linesAfter(view, lastLine)) {
             const record = wanted(line, filter, () => undefined);
             if (record !== undefined) yield record;
           }
@@ -154,18 +153,16 @@ async function mustBeSame(
 
 type OnWhy = (why: string) => void;
 
-/** What follows from the last line of a directory's segments, on disk and not in them yet. */
-async function ahead(
-  path: string,
-  fileSystem: JournalFileSystem,
-  segment: SegmentRef,
-  lastLine: Uint8Array,
-): Promise<readonly Buffer[]> {
-  if (!isWithin(path, segment)) return [];
+function isRecord({ terminated, bytes }: { readonly terminated: boolean; readonly bytes: Uint8Array }): boolean {
+  return terminated && parseLine(bytes, false).ok;
+}
+
+/** What follows from the last record of the segments, on disk and not in them yet. */
+function linesAfter({ ahead }: JournalView, lastLine: Uint8Array): readonly Buffer[] {
+  if (ahead === undefined) return [];
   const parsed = parseLine(lastLine, false);
   if (!parsed.ok && lastLine.length > 0) return [];
-  const head = parsed.ok ? { sequence: parsed.record.seq, hash: parsed.record.hash } : emptyChain;
-  return linesAhead(fileSystem, dirname(segment.path), head);
+  return ahead.after(parsed.ok ? { sequence: parsed.record.seq, hash: parsed.record.hash } : emptyChain);
 }
 
 interface LastRecords {
@@ -180,29 +177,31 @@ interface LastRecords {
 async function lastRecords(
   path: string,
   fileSystem: JournalFileSystem,
-  segments: readonly SegmentRef[],
+  view: JournalView,
   count: number,
   filter: RecordFilter,
   onUnreadable: ReadOptions['onUnreadable'],
 ): Promise<LastRecords> {
-  const newest = segments.at(-1) ?? missing(path);
+  const newest = view.segments.at(-1) ?? missing(path);
   const records: JournalRecord[] = [];
   let end: Position | undefined;
   let sequence = 0;
-  const takeAhead = async (lastLine: Uint8Array): Promise<void> => {
-    for (const line of (await ahead(path, fileSystem, newest, lastLine)).toReversed()) {
+  let isTaken = false;
+  const takeAhead = (lastLine: Uint8Array): void => {
+    isTaken = true;
+    for (const line of linesAfter(view, lastLine).toReversed()) {
       const parsed = parseLine(line, false);
       if (!parsed.ok) continue;
       sequence = Math.max(sequence, parsed.record.seq);
       if (passes(parsed.record, filter)) records.push(parsed.record);
     }
   };
-  for (const segment of segments.toReversed()) {
+  for (const segment of view.segments.toReversed()) {
     const file = await openForReading(segment.path, fileSystem);
     try {
       const { size } = await file.identity();
       for await (const line of readLinesBackwards(file, size)) {
-        if (end === undefined) await takeAhead(line.bytes);
+        if (!isTaken && parseLine(line.bytes, false).ok) takeAhead(line.bytes);
         end ??= segment === newest ? { segment, from: line.end } : { segment: newest, from: 0 };
         if (records.length >= count) break;
         const record = wanted(line.bytes, filter, (why) => onUnreadable?.({ file: segment.name, why }));
@@ -215,7 +214,7 @@ async function lastRecords(
     }
     if (records.length >= count) break;
   }
-  if (end === undefined) await takeAhead(new Uint8Array(0));
+  if (!isTaken) takeAhead(new Uint8Array(0));
   return { records: records.slice(0, count).reverse(), end: end ?? { segment: newest, from: 0 }, sequence };
 }
 

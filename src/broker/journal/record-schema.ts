@@ -237,7 +237,7 @@ export const recordBodySchemas = {
       reason: text(),
       tornBytes: maybe(count('Bytes that did not make a whole record and were cut off the end')),
       keptAs: maybe(text('Name of the file beside the journal that keeps them')),
-      rewritten: maybe(count('Records that were accepted before the failure and written after it')),
+      rewritten: maybe(count('Records that were accepted before the failure and put into their segment after it')),
       refused: maybe(
         list(count(), 'Sequences of records whose caller was told that they could not be recorded: nothing was sent'),
       ),

@@ -33,6 +33,8 @@ export interface Tail {
   readonly offset: number;
   /** Lines that follow there and are not in the segment yet, with their newlines. */
   readonly ahead: Uint8Array;
+  /** There is no segment. */
+  readonly isNew: boolean;
   /** Records read, those ahead included. */
   readonly records: number;
   /** The last good line with its newline, of the last segment or ahead of it; empty when there is none. */
@@ -90,7 +92,7 @@ export async function scanSegments(
   }
   const last = segments.at(-1);
   if (last !== undefined) await scan.readAhead(fileSystem, dirname(last.path), key);
-  return scan.tail();
+  return { ...scan.tail(), isNew: last === undefined };
 }
 
 class Scan {
@@ -140,7 +142,7 @@ class Scan {
   async readAhead(fileSystem: JournalFileSystem, directory: string, key: CheckpointKey | undefined): Promise<void> {
     const lines = await linesAhead(fileSystem, directory, this.#chain.head);
     for (const line of lines) {
-      const parsed = parseLine(line);
+      const parsed = parseLine(line, false);
       if (!parsed.ok) continue;
       const checkpoint = asCheckpoint(parsed.record);
       if (checkpoint !== undefined && checkpoint.key === key?.keyId) mustBeSigned(line, checkpoint, key, this.#segment);
@@ -151,7 +153,7 @@ class Scan {
     if (last !== undefined) this.#lastLine = Buffer.concat([last, NEWLINE]);
   }
 
-  tail(): Tail {
+  tail(): Omit<Tail, 'isNew'> {
     const ahead = Buffer.concat(this.#ahead);
     const torn = this.#bad === undefined ? {} : { torn: { bytes: tornBytes(this.#bad.line), why: this.#bad.why } };
     return {

@@ -44,7 +44,11 @@ export class SegmentWriter {
    * @throws JournalError, or what the file system says: then nothing is known about these bytes until `reattach`
    */
   async write(segment: number, bytes: Uint8Array, lastLine: Uint8Array): Promise<void> {
-    if (segment !== this.#segment.number) await this.#enter(segment);
+    if (segment !== this.#segment.number) {
+      // The last look at the one that is left.
+      await this.check();
+      await this.#enter(segment);
+    }
     this.#attempted = bytes;
     await appendAll(this.#file, bytes);
     const offset = this.#end.offset + bytes.length;

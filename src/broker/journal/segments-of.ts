@@ -23,8 +23,3 @@ export async function segmentsOf(path: string, fileSystem: JournalFileSystem): P
   if (segments.length === 0) throw new JournalError('io', `there is no journal in \`${path}\``);
   return segments;
 }
-
-/** Is it a segment of the directory at `path`, rather than that itself? */
-export function isWithin(path: string, segment: SegmentRef): boolean {
-  return resolve(path) !== segment.path;
-}

@@ -1,5 +1,4 @@
-import { dirname } from 'node:path';
-import { linesAhead } from './ahead.ts';
+import type { AheadSnapshot } from './ahead.ts';
 import { ChainCheck, type ChainProblem, type ChainProblemKind, type Place, type TrustedPart } from './chain-check.ts';
 import { asJournalError } from './errors.ts';
 import { hostJournalFileSystem, type JournalFileSystem } from './file-system.ts';
@@ -17,7 +16,6 @@ import {
 } from './recording-check.ts';
 import type { JournalRecord } from './records.ts';
 import type { SegmentRef } from './segment-names.ts';
-import { isWithin, segmentsOf } from './segments-of.ts';
 import {
   type AuthenticRange,
   type GoodCheckpoint,
@@ -26,6 +24,7 @@ import {
   type SignatureProblemKind,
 } from './signature-check.ts';
 import { summaryOf } from './verdict-text.ts';
+import { viewOf } from './view.ts';
 import { WitnessCheck, type WitnessVerdict } from './witness-check.ts';
 
 /**
@@ -120,13 +119,13 @@ export async function verifyJournal(path: string, options: VerifyOptions = {}): 
   const { problemLimit = 100, fileSystem = hostJournalFileSystem } = options;
   const keys = (options.keys ?? []).map(checkpointKey);
   const witnesses = await WitnessCheck.read(options.witnesses ?? [], keys);
-  const segments = await segmentsOf(path, fileSystem);
+  const { segments, ahead } = await viewOf(path, fileSystem);
   const recordings = options.recordings;
   const check = recordings === undefined ? undefined : new RecordingCheck(recordings, fileSystem, problemLimit);
   const walk = new Walk(segments, keys, witnesses, check, problemLimit);
   for (const segment of segments) await walk.segment(segment, fileSystem);
   const last = segments.at(-1);
-  if (last !== undefined && isWithin(path, last)) await walk.ahead(last, fileSystem);
+  if (last !== undefined && ahead !== undefined) await walk.ahead(last, ahead);
   return walk.verdict(recordings ?? '');
 }
 
@@ -197,13 +196,9 @@ class Walk {
   }
 
   /** Records that a segment does not have yet and will be given by the next start of the broker, if not before. */
-  async ahead(segment: SegmentRef, fileSystem: JournalFileSystem): Promise<void> {
+  async ahead(segment: SegmentRef, snapshot: AheadSnapshot): Promise<void> {
     const { sequence = 0, hash = emptyChain.hash } = this.#last ?? {};
-    const lines = await linesAhead(fileSystem, dirname(segment.path), { sequence, hash }).catch(
-      (error: unknown): never => {
-        throw asJournalError(error, `what is ahead of \`${segment.name}\` can't be read`);
-      },
-    );
+    const lines = snapshot.after({ sequence, hash });
     // The place that they will have there.
     let { line, offset } = this.#torn ?? this.#end;
     for (const bytes of lines) {

@@ -10,6 +10,7 @@ import {
   showRequest,
   verifyJournal,
 } from '../../../src/broker/journal/index.ts';
+import { AHEAD, HELD, ids, someAhead } from './ahead-fixture.ts';
 import {
   check,
   DIRECTORY,
@@ -24,16 +25,6 @@ import {
 } from './fixture.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 
-const AHEAD = join(DIRECTORY, 'journal.ahead');
-/** Nothing goes into a segment before it is told to, or has to. */
-const HELD: Partial<JournalOptions> = { aheadBytes: 8192, flushAfterMs: 1_000_000 };
-
-async function ids(records: AsyncIterable<object>): Promise<unknown[]> {
-  const found: unknown[] = [];
-  for await (const record of records) found.push('requestId' in record ? record.requestId : undefined);
-  return found;
-}
-
 function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => 'it succeeded',
@@ -43,10 +34,7 @@ function codeOf(work: Promise<unknown>): Promise<string> {
 
 /** A journal with three intents on disk: the first one in its segment, the others ahead of it. */
 async function twoAhead(more: Partial<JournalOptions> = {}) {
-  const opened = await openInMemory(new MemoryFileSystem(), { ...HELD, ...more });
-  await opened.journal.append('intent', intent('r-1'), { durable: true });
-  await opened.journal.flush();
-  for (const id of ['r-2', 'r-3']) await opened.journal.append('intent', intent(id), { durable: true });
+  const opened = await someAhead(['r-2', 'r-3'], more);
   expect(check(opened.fileSystem.text(PATH))).toHaveLength(1);
   return opened;
 }
@@ -291,7 +279,7 @@ test('a file ahead that others may read, or that is a link, is refused', async (
   const open = (directory: string) => openJournal({ directory, clock: testClock() });
   const directory = temporaryDirectory();
   chmodSync(directory, 0o700);
-  const path = join(directory, 'journal.ahead');
+  const path = join(directory, 'ahead.journal');
   writeFileSync(path, '\n'.repeat(100), { mode: 0o644 });
   expect(await codeOf(open(directory))).toBe('insecure');
   chmodSync(path, 0o600);
@@ -317,6 +305,6 @@ test('a longer file ahead, of a broker that is set up otherwise, is taken as it 
   const narrow = await openJournal({ directory, clock: testClock(), aheadBytes: 4096 });
   await narrow.append('intent', intent('r-2'), { durable: true });
   await narrow.close();
-  expect(statSync(join(directory, 'journal.ahead')).size).toBe(1 << 16);
+  expect(statSync(join(directory, 'ahead.journal')).size).toBe(1 << 16);
   expect(check(readFileSync(join(directory, FILE), 'utf8')).filter(({ kind }) => kind === 'intent')).toHaveLength(2);
 });

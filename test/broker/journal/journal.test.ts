@@ -30,7 +30,7 @@ test('records are on disk as one chain of lines, with the modes that keep others
   expect(records[1]).toMatchObject({ seq: second.sequence, kind: 'intent', requestId: 'r-1', prev: first.hash });
   expect(statSync(directory).mode & 0o777).toBe(0o700);
   expect(statSync(join(directory, FILE)).mode & 0o777).toBe(0o600);
-  for (const name of ['lock', 'journal.ahead']) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
+  for (const name of ['lock', 'ahead.journal']) expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
   await journal.close();
 });
 

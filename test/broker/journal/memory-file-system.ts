@@ -6,6 +6,8 @@ interface Node {
   readonly inode: number;
   data: Buffer;
   durable: Buffer;
+  /** Grows with each change. */
+  changes: number;
   /** What is being written over right now. */
   over?: { readonly bytes: Uint8Array; readonly position: number } | undefined;
 }
@@ -100,11 +102,12 @@ export class MemoryFileSystem implements JournalFileSystem {
     const node = this.#node(path);
     node.data = change(node.data);
     node.durable = node.data;
+    node.changes += 1;
   }
 
   /** Puts another file in its place. */
   replace(path: string, data: Buffer): void {
-    const node = { inode: this.#nextInode++, data, durable: data };
+    const node = { inode: this.#nextInode++, data, durable: data, changes: 0 };
     this.#entries.set(path, node);
     this.#durableEntries.set(path, node);
     this.#changes += 1;
@@ -136,7 +139,7 @@ export class MemoryFileSystem implements JournalFileSystem {
     if (!this.#directories.has(dirname(path))) throw failure('ENOENT', path);
     if (mode !== 'create') return this.#file(path, this.#node(path));
     if (this.#entries.has(path)) throw failure('EEXIST', path);
-    const node = { inode: this.#nextInode++, data: Buffer.alloc(0), durable: Buffer.alloc(0) };
+    const node = { inode: this.#nextInode++, data: Buffer.alloc(0), durable: Buffer.alloc(0), changes: 0 };
     this.#entries.set(path, node);
     this.#changes += 1;
     return this.#file(path, node);
@@ -157,6 +160,7 @@ export class MemoryFileSystem implements JournalFileSystem {
         const taken = bytes.subarray(0, take);
         const before = node.data.length;
         node.data = Buffer.concat([node.data, taken]);
+        node.changes += 1;
         if (typeof fault === 'object' && fault.code !== undefined) throw failure(fault.code, 'append');
         await turn();
         mustLive();
@@ -176,6 +180,7 @@ export class MemoryFileSystem implements JournalFileSystem {
         node.over = { bytes: taken, position };
         node.data = Buffer.from(node.data);
         node.data.set(taken, position);
+        node.changes += 1;
         if (typeof fault === 'object' && fault.code !== undefined) throw failure(fault.code, 'overwrite');
         await turn();
         mustLive();
@@ -201,7 +206,7 @@ export class MemoryFileSystem implements JournalFileSystem {
       },
       identity: async () => {
         this.#step('file.identity', path);
-        return identityOf(node.inode, node.data.length, 0o600);
+        return identityOf(node.inode, node.data.length, 0o600, node.changes);
       },
       close: async () => {
         this.#step('close', path);
@@ -225,7 +230,7 @@ export class MemoryFileSystem implements JournalFileSystem {
   async identity(path: string): Promise<FileIdentity | undefined> {
     this.#step('identity', path);
     const node = this.#entries.get(path);
-    if (node !== undefined) return identityOf(node.inode, node.data.length, 0o600);
+    if (node !== undefined) return identityOf(node.inode, node.data.length, 0o600, node.changes);
     return this.#directories.has(path) ? identityOf(0, 0, 0o700, this.#changes) : undefined;
   }
 

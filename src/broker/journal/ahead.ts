@@ -147,21 +147,11 @@ async function lengthen(fileSystem: JournalFileSystem, path: string, mode: OpenM
  * written over them between the two looks.
  */
 export class AheadSnapshot {
-  /** Lines by the hash that they follow from; of an older run there may be several. */
-  readonly #followers = new Map<string, Buffer[]>();
+  readonly #bytes: Buffer;
+  #followers: ReadonlyMap<string, readonly Buffer[]> | undefined;
 
   constructor(bytes: Buffer) {
-    for (let start = 0, end = bytes.indexOf(NEWLINE); end >= 0; start = end + 1, end = bytes.indexOf(NEWLINE, start)) {
-      if (end - start < LINK_BYTES || end - start > COMMIT_MAX) continue;
-      const line = bytes.subarray(start, end);
-      // Members of the body stand before it, and in their texts a quotation mark is escaped.
-      const at = line.lastIndexOf(LINK);
-      if (at < 0) continue;
-      const prev = line.toString('latin1', at + LINK.length, at + LINK_BYTES);
-      const others = this.#followers.get(prev);
-      if (others === undefined) this.#followers.set(prev, [line]);
-      else others.push(line);
-    }
+    this.#bytes = bytes;
   }
 
   /** @throws what the file system throws */
@@ -173,6 +163,8 @@ export class AheadSnapshot {
 
   /** Lines that follow from a record, one from the other, without their newlines. */
   after(head: ChainHead): readonly Buffer[] {
+    // After a stop in order there are none, and nothing is worth a closer look.
+    if (!this.#bytes.includes(LINK + head.hash)) return [];
     const lines: Buffer[] = [];
     for (let next = this.#follower(head); next !== undefined; next = this.#follower(next.head)) lines.push(next.line);
     return lines;
@@ -180,6 +172,7 @@ export class AheadSnapshot {
 
   /** The whole line that follows from a record. What is left of older lines around it follows from older ones. */
   #follower({ sequence, hash }: ChainHead): { line: Buffer; head: ChainHead } | undefined {
+    this.#followers ??= byLink(this.#bytes);
     for (const line of this.#followers.get(hash) ?? []) {
       const parsed = parseLine(line);
       if (!parsed.ok || !parsed.intact) continue;
@@ -189,6 +182,23 @@ export class AheadSnapshot {
     }
     return undefined;
   }
+}
+
+/** Lines by the hash that they follow from; of an older run there may be several. In one pass, whatever is in the file. */
+function byLink(bytes: Buffer): ReadonlyMap<string, readonly Buffer[]> {
+  const followers = new Map<string, Buffer[]>();
+  for (let start = 0, end = bytes.indexOf(NEWLINE); end >= 0; start = end + 1, end = bytes.indexOf(NEWLINE, start)) {
+    if (end - start < LINK_BYTES || end - start > COMMIT_MAX) continue;
+    const line = bytes.subarray(start, end);
+    // Members of the body stand before it, and in their texts a quotation mark is escaped.
+    const at = line.lastIndexOf(LINK);
+    if (at < 0) continue;
+    const prev = line.toString('latin1', at + LINK.length, at + LINK_BYTES);
+    const others = followers.get(prev);
+    if (others === undefined) followers.set(prev, [line]);
+    else others.push(line);
+  }
+  return followers;
 }
 
 /** As `AheadSnapshot.read` and `after`, where nobody writes. */

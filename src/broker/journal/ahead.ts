@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isOpenToOthers } from './directory.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import type { JournalFile, JournalFileSystem, OpenMode } from './file-system.ts';
@@ -30,7 +30,7 @@ export class Ahead {
   #file: JournalFile;
   /** Bytes that are not in their segment yet. */
   #end = 0;
-  /** When it was changed last, if that was before the last look and by us. */
+  /** When it was changed last before it was found in order; undefined since we have written. */
   #changedMs: number | undefined;
 
   private constructor(fileSystem: JournalFileSystem, path: string, size: number, file: JournalFile) {
@@ -76,8 +76,17 @@ export class Ahead {
   /** Is the file still ours? @throws JournalError */
   async check(): Promise<void> {
     await inspect(this.#fileSystem, this.#file, this.#path, this.#size);
+  }
+
+  /**
+   * While all its lines are in their segment, nothing in it may follow from the last record: somebody else would have put it
+   * there, for the next start to take. It is looked for where the file has changed.
+   * @throws JournalError `replaced`
+   */
+  async mustEndAt(head: ChainHead): Promise<void> {
     const { changedMs } = await this.#file.identity();
-    if (changedMs !== (this.#changedMs ?? changedMs)) {
+    if (changedMs === this.#changedMs) return;
+    if ((await linesAhead(this.#fileSystem, dirname(this.#path), head)).length > 0) {
       throw new JournalError('replaced', `somebody else writes into \`${this.#path}\``);
     }
     this.#changedMs = changedMs;

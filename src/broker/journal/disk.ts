@@ -1,5 +1,6 @@
 import { type Ahead, COMMIT_MAX } from './ahead.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
+import type { ChainHead } from './line.ts';
 import { bytesOf, CommitBuffer, type PendingLine } from './pending.ts';
 import type { DurableEnd, Reattached } from './segment.ts';
 import type { SegmentRef } from './segment-names.ts';
@@ -42,9 +43,15 @@ export class JournalDisk {
     return this.#segment.path;
   }
 
-  /** Looks whether the files are still ours. @throws JournalError */
-  look(): Promise<void> {
-    return this.#stillOurs.look();
+  /**
+   * Looks whether the files are still ours.
+   *
+   * @param filed the last record, where all are in their segment
+   * @throws JournalError
+   */
+  async look(filed: ChainHead | undefined): Promise<void> {
+    await this.#stillOurs.look();
+    if (filed !== undefined && this.#restsUntil === undefined) await this.#ahead?.mustEndAt(filed);
   }
 
   /** Can lines of one segment be put ahead of it now? */

@@ -306,7 +306,7 @@ export class JournalWriter implements Journal {
     this.#flushing ??= this.#flushAll();
   }
 
-  /** Looks whether the files are still ours while nothing is written. Else every write looks. */
+  /** Looks whether the files are still ours while nothing is written. Else each write into a segment looks. */
   #startCheck(): void {
     if (this.#error !== undefined || this.#flushing !== undefined) return;
     this.#flushing = this.#checkThenFlush();
@@ -314,7 +314,7 @@ export class JournalWriter implements Journal {
 
   async #checkThenFlush(): Promise<void> {
     try {
-      await this.#disk.look();
+      await this.#disk.look(this.#pending.length === 0 ? this.#chain.head : undefined);
     } catch (error) {
       this.#flushing = undefined;
       this.#fail(asJournalError(error, `\`${this.#disk.path}\` can't be checked`));

@@ -122,6 +122,18 @@ test('a record that somebody puts into the file ahead of an idle broker is notic
   expect(outcomes).toMatchObject([{ requestId: 'r-1', outcome: 'unknown' }]);
 });
 
+test("a file ahead that changes, and in which nothing follows from the last record, is in nobody's way", async () => {
+  const { journal, fileSystem } = await someAhead([], { checkEveryMs: 5 });
+  for (const byte of [10, 0, 120]) {
+    fileSystem.edit(AHEAD, (data) => Buffer.alloc(data.length, byte));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  expect(journal.health()).toMatchObject({ state: 'open', failures: 0 });
+  await durably(journal, 'r-2');
+  await journal.close();
+  expect(intentsOf(fileSystem)).toEqual(['r-1', 'r-2']);
+});
+
 test('a file ahead that is removed while it is written promises nothing that it does not keep', async () => {
   const { journal, fileSystem } = await someAhead([]);
   fileSystem.fault = ({ name }): Fault => {

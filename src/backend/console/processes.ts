@@ -22,11 +22,20 @@ export interface SessionMark {
  * than a look that waits.
  */
 export function processesOf(mark: SessionMark): readonly number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .sort((a, b) => b - a)
-    .filter((pid) => belongs(pid, mark));
+    .filter((pid) => belongs(pid, mark))
+    .map((pid) => ({ pid, startedAt: startOf(pid) }))
+    .sort((a, b) => b.startedAt - a.startedAt || b.pid - a.pid)
+    .map(({ pid }) => pid);
+}
+
+/** Ticks since boot. Numbers of processes begin anew after the last one, so that a child may have a lower one than its parent. */
+function startOf(pid: number): number {
+  // The name of the program comes before, and may hold anything.
+  const stat = read(`/proc/${pid}/stat`);
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 0);
 }
 
 function belongs(pid: number, { sid, uid, session }: SessionMark): boolean {
@@ -57,6 +66,29 @@ export function signalSession(mark: SessionMark, signal: NodeJS.Signals): number
   const order = signal === 'SIGCONT' ? pids : pids.toReversed();
   for (const pid of order) sendSignal(pid, signal);
   return pids.length;
+}
+
+/** Milliseconds that are spent on waiting until processes stand, for all of a session: some the kernel does not let stop. */
+const STOP_MS = 100;
+
+/**
+ * Stops every process of a session. A shell stands before its children are stopped: a signal that it has not come to yet
+ * does not keep it from hearing that they were.
+ */
+export async function stopSession(mark: SessionMark): Promise<void> {
+  const untilMs = performance.now() + STOP_MS;
+  for (const pid of processesOf(mark).toReversed()) {
+    sendSignal(pid, 'SIGSTOP');
+    while (!isStanding(pid) && performance.now() < untilMs) await new Promise((done) => setTimeout(done, 1));
+  }
+  // Whatever was made while the others were being stopped.
+  signalSession(mark, 'SIGSTOP');
+  signalSession(mark, 'SIGSTOP');
+}
+
+function isStanding(pid: number): boolean {
+  const status = read(`/proc/${pid}/status`);
+  return status === '' || /^State:\s+[TtZX]/m.test(status);
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals): void {

@@ -5,7 +5,7 @@ import { ReadStream } from 'node:tty';
 import type { EchoReader } from './echo.ts';
 import { type Guardian, startGuardian } from './guardian.ts';
 import { launchCommand, launchEnvironment } from './launch.ts';
-import { killSession, type SessionMark, signalSession } from './processes.ts';
+import { killSession, type SessionMark, signalSession, stopSession } from './processes.ts';
 import type { RunAs } from './program-check.ts';
 import type { Pty } from './pty.ts';
 import {
@@ -133,9 +133,7 @@ export class Terminal implements TerminalSession {
   }
 
   async freeze(): Promise<void> {
-    signalSession(this.#mark, 'SIGSTOP');
-    // Whatever was made while the others were being stopped.
-    signalSession(this.#mark, 'SIGSTOP');
+    await stopSession(this.#mark);
   }
 
   async thaw(): Promise<void> {

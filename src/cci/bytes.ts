@@ -26,12 +26,9 @@ export function writeUint64(target: Uint8Array, offset: number, value: bigint): 
   writeUint(target, offset + 4, 4, Number(value >> 32n));
 }
 
-/** The bytes from `start` to `end`, in memory of their own. `slice` of a Buffer would be the same memory. */
-export function copyOf(source: Uint8Array, start: number = 0, end: number = source.length): Uint8Array {
-  const part = source.subarray(start, end);
-  const copy = new Uint8Array(part.length);
-  copy.set(part);
-  return copy;
+/** The bytes from `start` on, in memory of their own. `slice` of a Buffer would be the same memory. */
+export function copyOf(source: Uint8Array, start: number = 0): Uint8Array {
+  return new Uint8Array(source.subarray(start));
 }
 
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));

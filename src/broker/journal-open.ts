@@ -46,6 +46,7 @@ export async function openConfiguredJournal(
   const path = signingKeyPath(config);
   const { signer, made } = await openSigningKey(path, { make: settings.signingKey === undefined });
   if (made) log.info({ path, keyId: signer.keyId }, 'a key was made that signs the journal; `cci audit key` shows it');
+  metrics.journalAhead.set(1);
   let open: Journal | undefined;
   const sinks = await openSinks(settings.sinks, log, metrics, (sink, loss) => {
     log.warn({ sink, ...loss }, 'a sink takes the records of the journal again, and has lost some');
@@ -66,6 +67,14 @@ export async function openConfiguredJournal(
     onWitnessError: (witness, error) => {
       metrics.witnessErrors.inc();
       log.error({ witness, err: error }, 'a witness of the journal could not be written');
+    },
+    onAheadFailed(error) {
+      metrics.journalAhead.set(0);
+      log.warn({ err: error }, 'the journal goes on without `ahead.journal` for a while: durable writes take longer');
+    },
+    onAheadRecovered() {
+      metrics.journalAhead.set(1);
+      log.info('the journal uses `ahead.journal` again');
     },
     ...events,
   });

@@ -119,6 +119,11 @@ export class BrokerMetrics {
     help: '1 while the journal can be written',
     registers: [this.registry],
   });
+  readonly journalAhead = new Gauge({
+    name: 'cci_journal_ahead',
+    help: '0 while the journal goes on without ahead.journal, and durable writes take longer',
+    registers: [this.registry],
+  });
   readonly sinkLost = new Counter({
     name: 'cci_journal_sink_lost_total',
     help: 'Records of the journal that a sink did not get',

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { CommandRequest } from '../../src/broker/core-api.ts';
@@ -85,6 +85,17 @@ test('segments, a witness and the public key are where the configuration and the
   await expect.poll(async () => (await readdir(broker.directory)).includes('witness'), { timeout: 5000 }).toBe(true);
   const options = { keys: [key], witnesses: [join(broker.directory, 'witness')] };
   await expect.poll(async () => (await verifyJournal(directory, options)).problems, { timeout: 5000 }).toEqual([]);
+});
+
+test('a file ahead of the segments that cannot be used costs one command, and operators see it', async () => {
+  const { broker, alice } = await started('  durability: strict');
+  const ahead = join(broker.directory, 'state', 'journal', 'ahead.journal');
+  expect(await broker.core.metrics()).toMatch(/^cci_journal_ahead 1$/m);
+  await rm(ahead);
+  await mkdir(ahead);
+  expect(await broker.submit(alice, read)).toMatchObject({ ok: false, problem: { code: 'EIO' } });
+  await expect.poll(async () => (await broker.submit(alice, read)).ok, { timeout: 10_000 }).toBe(true);
+  expect(await broker.core.metrics()).toMatch(/^cci_journal_ahead 0$/m);
 });
 
 test('a signing key that was configured must be there', async () => {

@@ -103,7 +103,7 @@ describe('a session outlives', () => {
     await expect.poll(() => sw.state).toBe('away');
     const begin = performance.now();
     await expect(sw.run('identify', {})).rejects.toBeInstanceOf(UnreachableError);
-    expect(performance.now() - begin).toBeLessThan(1000);
+    expect(performance.now() - begin).toBeLessThan(4000);
     await serve(Number(port));
     await expect.poll(() => sw.state, { timeout: 5000 }).toBe('open');
     expect((await sw.run('identify', {})).returnCode).toBe(0);

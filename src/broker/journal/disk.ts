@@ -1,4 +1,5 @@
 import { type Ahead, COMMIT_MAX } from './ahead.ts';
+import { asJournalError, type JournalError } from './errors.ts';
 import type { JournalFile, JournalFileSystem } from './file-system.ts';
 import type { ChainHead } from './line.ts';
 import { bytesOf, CommitBuffer, type PendingLine } from './pending.ts';
@@ -15,6 +16,13 @@ export interface OpenFiles {
   readonly ahead: Ahead | undefined;
 }
 
+export interface AheadEvents {
+  /** Nothing is put ahead for a while: what somebody waits for goes into the segment, which takes the disk longer. */
+  readonly onAheadFailed: (error: JournalError) => void;
+  /** It is, again. */
+  readonly onAheadRecovered: () => void;
+}
+
 /** So long nothing is put ahead after that has failed, in milliseconds. */
 const REST_MS = 10_000;
 
@@ -25,11 +33,13 @@ export class JournalDisk {
   readonly #ahead: Ahead | undefined;
   readonly #stillOurs: StillOurs;
   readonly #buffer = new CommitBuffer();
+  readonly #events: AheadEvents;
   /** Until then the segment takes all: the file ahead has failed, and that alone must not keep anybody waiting. */
   #restsUntil: number | undefined;
 
-  constructor(fileSystem: JournalFileSystem, directory: string, files: OpenFiles) {
+  constructor(fileSystem: JournalFileSystem, directory: string, files: OpenFiles, events: AheadEvents) {
     this.#directory = directory;
+    this.#events = events;
     this.#segment = new SegmentWriter(fileSystem, directory, files);
     this.#ahead = files.ahead;
     this.#stillOurs = new StillOurs(fileSystem, directory, async () => {
@@ -67,7 +77,7 @@ export class JournalDisk {
     try {
       await this.#ahead?.write(this.#buffer.of(lines));
     } catch (error) {
-      this.#rest();
+      this.#rest(error);
       throw error;
     }
     await this.#stillOurs.glance();
@@ -87,8 +97,10 @@ export class JournalDisk {
     if (this.#restsUntil !== undefined && performance.now() >= this.#restsUntil) await this.reopenAhead();
   }
 
-  #rest(): void {
+  #rest(why: unknown): void {
+    const isNews = this.#restsUntil === undefined;
     this.#restsUntil = performance.now() + REST_MS;
+    if (isNews) this.#events.onAheadFailed(asJournalError(why, `\`${this.#directory}\` has no file ahead now`));
   }
 
   /** Opens the segment again after a failure, and cuts off what is not known to be durable. @throws JournalError */
@@ -101,9 +113,11 @@ export class JournalDisk {
     const isResting = this.#restsUntil !== undefined && performance.now() < this.#restsUntil;
     try {
       await this.#ahead?.reopen(this.#directory);
-      if (!isResting) this.#restsUntil = undefined;
-    } catch {
-      this.#rest();
+      if (isResting || this.#restsUntil === undefined) return;
+      this.#restsUntil = undefined;
+      this.#events.onAheadRecovered();
+    } catch (error) {
+      this.#rest(error);
     }
   }
 

@@ -11,7 +11,7 @@ import type {
   OpenReport,
 } from './contract.ts';
 import { directoryProblem } from './directory.ts';
-import { JournalDisk, type OpenFiles } from './disk.ts';
+import { type AheadEvents, JournalDisk, type OpenFiles } from './disk.ts';
 import { asJournalError, JournalError } from './errors.ts';
 import type { JournalFileSystem } from './file-system.ts';
 import type { CheckpointSigner } from './key.ts';
@@ -22,7 +22,7 @@ import { type PendingLine, PendingLines } from './pending.ts';
 import type { AppendableKind, NotableKind, RecordBodies } from './records.ts';
 import { Recovery } from './recovery.ts';
 
-export interface WriterOptions {
+export interface WriterOptions extends AheadEvents {
   readonly directory: string;
   readonly clock: JournalClock;
   readonly fileSystem: JournalFileSystem;
@@ -104,7 +104,7 @@ export class JournalWriter implements Journal {
     this.report = start.report;
     this.#options = options;
     this.#chain = new Chain(options, start.chain, start.intents.copy(), start.report.switches, this.#slabs);
-    this.#disk = new JournalDisk(options.fileSystem, options.directory, start);
+    this.#disk = new JournalDisk(options.fileSystem, options.directory, start, options);
     this.#lock = start.lock;
     this.#durableSequence = start.chain.head.sequence;
     this.#filedSequence = this.#durableSequence;

@@ -32,6 +32,10 @@ export interface JournalOptions {
   readonly onError?: (error: JournalError) => void;
   /** Called when it can be written again. Must not throw. */
   readonly onRecovered?: () => void;
+  /** Called when the file ahead of the segment failed: durable appends take longer for a while. Must not throw. */
+  readonly onAheadFailed?: (error: JournalError) => void;
+  /** Called when it is written again. Must not throw. */
+  readonly onAheadRecovered?: () => void;
   /** Told of records once they are on disk, and closed with the journal. */
   readonly listeners?: readonly DurableListener[];
   /** `strict`: every append waits for the disk, whatever it asks for. Default `by-effect`. */
@@ -104,6 +108,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
         signer: options.signer,
         onError: options.onError ?? (() => undefined),
         onRecovered: options.onRecovered ?? (() => undefined),
+        onAheadFailed: options.onAheadFailed ?? (() => undefined),
+        onAheadRecovered: options.onAheadRecovered ?? (() => undefined),
         listeners: [...witnessFiles(options), ...(options.listeners ?? [])],
         isStrict: options.durability === 'strict',
         flushAfterMs: options.flushAfterMs ?? 20,

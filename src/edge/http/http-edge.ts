@@ -137,7 +137,7 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
     },
     inject: (request) => app.inject(request),
     async close() {
-      const deadline = Date.now() + limits.shutdownMs;
+      const deadline = performance.now() + limits.shutdownMs;
       state.draining = true;
       for (const session of sessions) session.finish();
       // The end of a console may have come together with the word to stop: it is passed on first.
@@ -145,8 +145,8 @@ export function createHttpEdge(core: CoreApi, options: HttpEdgeOptions = {}): Ht
       for (const socket of consoleSockets) socket.finish();
       endEventStreams(eventStreams);
       secure?.finish();
-      await inFlight.drained(deadline - Date.now());
-      while (sessions.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+      await inFlight.drained(deadline - performance.now());
+      while (sessions.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
       for (const session of sessions) session.terminate();
       for (const socket of upgraded) socket.destroy();
       secure?.close();

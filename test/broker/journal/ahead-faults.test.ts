@@ -46,21 +46,31 @@ test('a file ahead that takes no bytes refuses one command; the next ones go by 
   expect(check(fileSystem.text(PATH)).filter(({ kind }) => kind === 'recovery')).toHaveLength(1);
 });
 
-test('it is tried again after ten seconds', async () => {
+test('it is tried again after ten seconds, and both is told once', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
+  const told: string[] = [];
   try {
-    const { journal, fileSystem } = await someAhead([]);
+    const { journal, fileSystem } = await someAhead([], {
+      onAheadFailed: ({ code, message }) => told.push(`${code} ${message}`),
+      onAheadRecovered: () => told.push('recovered'),
+    });
     fileSystem.fault = failing('overwrite');
     await isPromised(journal, 'r-2');
     fileSystem.fault = () => undefined;
     await journal.reopen();
     vi.advanceTimersByTime(9_000);
+    fileSystem.fault = failing('open.overwrite');
     await durably(journal, 'r-3');
     expect(fileSystem.text(AHEAD)).not.toContain('"r-3"');
     vi.advanceTimersByTime(1_001);
     await durably(journal, 'r-4');
+    fileSystem.fault = () => undefined;
+    vi.advanceTimersByTime(10_001);
+    expect(told).toEqual([expect.stringMatching(/^io .*ahead\.journal` can't be written: EIO/)]);
     await durably(journal, 'r-5');
-    expect(fileSystem.text(AHEAD)).toContain('"r-5"');
+    await durably(journal, 'r-6');
+    expect(fileSystem.text(AHEAD)).toContain('"r-6"');
+    expect(told.slice(1)).toEqual(['recovered']);
   } finally {
     vi.useRealTimers();
   }

@@ -1,9 +1,10 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { CommandRequest, Credential, TopologyAnswer } from '../../src/broker/core-api.ts';
 import { smallParts } from '../isolation/small-fabric.ts';
 import { type BrokerFixture, type BrokerParts, startBrokerFixture } from '../support/broker-fixture.ts';
+import { journalOf } from '../support/shipped-broker.ts';
 
 const POSTURE = ['cci:read', 'cci:config', 'cci:debug-write', 'cci:posture'] as const;
 const bind: CommandRequest = {
@@ -224,16 +225,3 @@ describe('a restart', () => {
     await broker.close();
   });
 });
-
-async function journalOf(
-  broker: BrokerFixture,
-): Promise<readonly { readonly kind: string; readonly change?: string }[]> {
-  const directory = join(broker.directory, 'state', 'journal');
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.jsonl')).sort();
-  const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
-  return texts
-    .join('')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}

@@ -1,8 +1,9 @@
 import { RC } from '../cci/index.ts';
-import { errnoTable, FABRIC_TENANT, isTenantName, type Principal, userName } from '../policy/index.ts';
-import { isDigest, keyNameOf, type RevocationEntry, type Revoked } from './auth/index.ts';
+import { errnoTable, type Principal } from '../policy/index.ts';
+import type { RevocationEntry, Revoked } from './auth/index.ts';
 import type { RevocationView, RevocationWish } from './core-api.ts';
 import type { Refusal, Request, Services } from './pipeline/index.ts';
+import { revokedBy } from './revocation-wish.ts';
 
 /** Kinds as callers say them, and as the list has them. */
 type Kind = RevocationView['kind'];
@@ -49,7 +50,8 @@ export async function changeRevocations(
     entry = list.lift(wish.lift);
     if (entry === undefined) return { ...wrong('lift', 'there is no such revocation'), code: 'ENOENT' };
   } else {
-    const what = whatOf(wish);
+    const { issuers } = services.authenticator;
+    const what = revokedBy(wish, { issuers, tenants: services.policy.current.fabric.tenants });
     if ('code' in what) return what;
     if (wish.expiresAtMs !== undefined && !(wish.expiresAtMs > services.nowMs())) {
       return wrong('expiresAtMs', 'a revocation ends in the future, or not at all');
@@ -83,46 +85,6 @@ export async function changeRevocations(
 }
 
 const MAX_REASON = 500;
-const MAX_NAME = 1024;
-
-function whatOf({ kind, name, issuer }: Exclude<RevocationWish, { lift: string }>): Revoked | Refusal {
-  if (name === '' || name.length > MAX_NAME || !name.isWellFormed()) {
-    return wrong('name', `a name has 1 to ${MAX_NAME} characters`);
-  }
-  if (issuer === '') return wrong('issuer', 'an issuer is not empty');
-  switch (kind) {
-    case 'token': {
-      const tokenId = issuer === undefined ? name : userName(issuer, name).replace(/^user:/, 'jti:');
-      if (/^jti:[^#]+#.+$/.test(tokenId) || (tokenId.startsWith('sha256:') && isDigest(tokenId.slice(7)))) {
-        return { kind: 'token', tokenId };
-      }
-      return wrong(
-        'name',
-        'a token is named as records name it, jti:ISSUER#JTI, or by its jti with `issuer` beside it',
-      );
-    }
-    case 'subject': {
-      const subject = issuer === undefined ? name : userName(issuer, name);
-      return /^user:[^#]+#.+$/.test(subject)
-        ? { kind: 'principal', name: subject }
-        : wrong('name', 'a subject is named user:ISSUER#SUB, or by its sub with `issuer` beside it');
-    }
-    case 'tenant':
-      if (issuer !== undefined || !isTenantName(name)) return wrong('name', 'a tenant goes by its name alone');
-      return name === FABRIC_TENANT
-        ? wrong(
-            'name',
-            `without tenant \`${FABRIC_TENANT}\` nobody could take that back: revoke a subject or a key of it`,
-          )
-        : { kind: 'tenant', tenant: name };
-    case 'key': {
-      const key = issuer === undefined ? name : keyNameOf(issuer, name);
-      return isDigest(key) || /^kid:[^#]+#.+$/.test(key)
-        ? { kind: 'key', thumbprint: key }
-        : wrong('name', 'a key goes by its thumbprint (43 characters), or by its kid with `issuer` beside it');
-    }
-  }
-}
 
 function wrong(field: string, detail: string): Refusal {
   return { code: 'EPARAM', field, detail, returnCode: RC.invalidInput };

@@ -13,5 +13,13 @@ export {
   type ReadPolicy,
   readPolicy,
 } from './load/index.ts';
-export { groupName, isCallerName, isRoleName, isTenantName, tenantGroup, userName } from './names.ts';
+export {
+  canonicalCallerName,
+  groupName,
+  isCallerName,
+  isRoleName,
+  isTenantName,
+  tenantGroup,
+  userName,
+} from './names.ts';
 export * from './types.ts';

@@ -190,6 +190,48 @@ describe('a revocation', () => {
     expect((await records(bound, 'revocation'))[1]).toMatchObject({ change: 'lifted', id: entry?.id });
   });
 
+  it('names callers as tokens do, however it was written', async () => {
+    const bound = await start('none');
+    const olga = await operator(bound);
+    const issuer = 'https://cci-broker.local/dev';
+    const names: string[] = [];
+    for (const wish of [
+      { kind: 'subject', name: `user:${issuer}#J\u00fcrgen` },
+      { kind: 'subject', name: `user:${issuer}#%41nn` },
+      { kind: 'subject', name: '%41nn', issuer },
+      { kind: 'token', name: `jti:${issuer}#a b` },
+      { kind: 'token', name: 'a#b', issuer },
+      { kind: 'token', name: `sha256:${'A'.repeat(43)}` },
+      { kind: 'key', name: `kid:${issuer}#1` },
+      { kind: 'key', name: 'A'.repeat(43) },
+    ] as const) {
+      const answer = await bound.core.revoke(olga, { reason: 'x', ...wish });
+      names.push(answer.ok ? (answer.value.at(-1)?.name ?? '') : answer.problem.detail);
+    }
+    expect(names).toEqual([
+      `user:${issuer}#J%C3%BCrgen`,
+      `user:${issuer}#Ann`,
+      `user:${issuer}#%2541nn`,
+      `jti:${issuer}#a%20b`,
+      `jti:${issuer}#a%23b`,
+      `sha256:${'A'.repeat(43)}`,
+      `kid:${issuer}#1`,
+      'A'.repeat(43),
+    ]);
+  });
+
+  it('says which issuers there are, where another one was meant', async () => {
+    const bound = await start('none');
+    const wish = { kind: 'subject', name: 'alice', issuer: 'https://cci-broker.local/dev/', reason: 'x' } as const;
+    expect(await bound.core.revoke(await operator(bound), wish)).toMatchObject({
+      problem: {
+        code: 'EPARAM',
+        field: 'issuer',
+        detail: expect.stringContaining('issuers are `https://cci-broker.local/dev`'),
+      },
+    });
+  });
+
   it('is for operators with the right scope, and nobody locks all operators out', async () => {
     const bound = await start('none');
     const wish = { kind: 'tenant', name: 'acme', reason: 'x' } as const;
@@ -208,6 +250,11 @@ describe('a revocation', () => {
       { kind: 'subject', name: 'alice' },
       { kind: 'tenant', name: 'Acme Inc.' },
       { kind: 'tenant', name: 'acme', issuer: 'https://x' },
+      { kind: 'tenant', name: 'acmee' },
+      { kind: 'subject', name: 'user:https://cci-broker.local/de#alice' },
+      { kind: 'subject', name: 'alice', issuer: 'https://cci-broker.local/dev/' },
+      { kind: 'token', name: 'jti:https://idp.example#1' },
+      { kind: 'key', name: 'kid:https://idp.example#1' },
       { kind: 'key', name: 'k1' },
       { kind: 'key', name: '' },
       { kind: 'tenant', name: 'acme', expiresAtMs: 1 },

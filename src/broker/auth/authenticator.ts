@@ -62,6 +62,8 @@ export interface Authenticator {
    */
   reload(): Promise<Result<void, readonly string[]>>;
   close(): Promise<void>;
+  /** Issuers whose tokens are accepted, by their `iss`. */
+  readonly issuers: readonly string[];
   readonly stats: AuthenticatorStats;
 }
 

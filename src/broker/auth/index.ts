@@ -48,4 +48,3 @@ export {
   type Revoked,
   type TokenEvidence,
 } from './revocations.ts';
-export { keyNameOf } from './token-authenticator.ts';

@@ -68,6 +68,10 @@ export class TokenAuthenticator implements Authenticator {
     this.#cache = new GenerationMap(parts.cacheCapacity ?? DEFAULT_CACHE_CAPACITY);
   }
 
+  get issuers(): readonly string[] {
+    return [...this.#issuers.keys()];
+  }
+
   get stats(): AuthenticatorStats {
     return {
       hits: this.#hits,
@@ -329,6 +333,6 @@ function digestOf(token: string): string {
 }
 
 /** `kid:ISSUER#KID`, encoded as the names of principals are. */
-export function keyNameOf(issuer: string, kid: string): string {
+function keyNameOf(issuer: string, kid: string): string {
   return userName(issuer, kid).replace(/^user:/, 'kid:');
 }

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 export interface ProofMemoryOptions {
   /** How long a proof can be shown after its `iat`: the accepted age and the clock tolerance together. */
   readonly windowMs: number;
-  /** Proofs that are remembered at most; of one tenant half of it. */
+  /** Proofs that are remembered at most; of one tenant as many as there is room left for others. */
   readonly capacity: number;
 }
 
@@ -27,14 +27,14 @@ interface Bucket {
 }
 
 /**
- * The proofs that could still be shown again. Bounded: one tenant cannot take the room of the others, and where there is none
- * left nothing is accepted.
+ * The proofs that could still be shown again. Bounded: a tenant may take as much room as he leaves. One who fills it by himself
+ * gets half, of two each gets a third, and so on: those who come later always find some. Where there is none, nothing is
+ * accepted.
  *
  * INVARIANT: what was forgotten is too old for good. A clock that goes back brings no proof back.
  */
 export class ProofMemory {
   readonly #options: ProofMemoryOptions;
-  readonly #perHolder: number;
   readonly #buckets = new Map<number, Bucket>();
   readonly #ofHolders = new Map<string, number>();
   #size = 0;
@@ -43,7 +43,6 @@ export class ProofMemory {
 
   constructor(options: ProofMemoryOptions) {
     this.#options = options;
-    this.#perHolder = Math.max(1, Math.floor(options.capacity / 2));
   }
 
   get size(): number {
@@ -64,7 +63,7 @@ export class ProofMemory {
     const bucket: Bucket = this.#buckets.get(at) ?? { names: new Set(), ofHolders: new Map() };
     if (bucket.names.has(name)) return 'replayed';
     const own = this.#ofHolders.get(holder) ?? 0;
-    if (this.#size >= this.#options.capacity || own >= this.#perHolder) return 'full';
+    if (own >= this.#options.capacity - this.#size) return 'full';
     this.#buckets.set(at, bucket);
     bucket.names.add(name);
     bucket.ofHolders.set(holder, (bucket.ofHolders.get(holder) ?? 0) + 1);

@@ -19,7 +19,12 @@ export const AuthenticationSchema = Type.Object(
           ),
           max_age_ms: whole(1000, 600_000, 60_000, 'Oldest proof by its `iat`'),
           clock_tolerance_ms: whole(0, 60_000, 5000, 'For `iat` of proofs'),
-          remembered: whole(100, 10_000_000, 100_000, 'Proofs that are remembered; of one tenant half of it'),
+          remembered: whole(
+            100,
+            10_000_000,
+            100_000,
+            'Proofs that are remembered; of one tenant as many as there is room left',
+          ),
           sessions: whole(16, 1_000_000, 4096, 'Streams that began with a proof; of one token a sixteenth of it'),
         },
         { ...closed, description: 'Proofs of possession (RFC 9449)' },

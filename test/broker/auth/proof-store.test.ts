@@ -240,6 +240,22 @@ describe('the memory of proofs', () => {
     expect(await show('acme', holder)).toBe('ok');
   });
 
+  it('of however many tenants who fill it together, the next one finds room', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 200, max: 1000 }), (greedy, capacity) => {
+        const memory = new ProofMemory({ windowMs, capacity });
+        let count = 0;
+        const take = (holder: string) =>
+          memory.remember({ name: `${count++}`, holder, issuedAtMs: NOW_MS }, NOW_MS) === 'new';
+        for (let i = 0; i < capacity * greedy; i++) take(`tenant-${i % greedy}`);
+        let found = 0;
+        while (take('next')) found++;
+        expect(found).toBeGreaterThanOrEqual(Math.floor(capacity / (greedy + 1) / 2));
+        expect(memory.size).toBeLessThanOrEqual(capacity);
+      }),
+    );
+  });
+
   it('takes every proof of one holder that comes within its room', async () => {
     const { authenticator } = await bench([issuerOf([key])], { possession: { ...defaultPossession, nonce: 'off' } });
     for (let i = 0; i < 20; i++) {

@@ -1,3 +1,6 @@
+import type { BrokerConfig } from '../broker/index.ts';
+import { accountOf } from '../sandbox/index.ts';
+import { edgeAccount } from './edge-account.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { LocalError } from './usage-error.ts';
@@ -12,13 +15,8 @@ export async function checkConfiguration(io: Io, file: string): Promise<ExitCode
   const { problems: found, config, sound } = await checkConfig(file, log);
   const problems = [...found];
   if (config !== undefined) {
-    try {
-      const certificates = await openCertificates(config, log);
-      certificates.close();
-    } catch (error) {
-      if (!(error instanceof LocalError)) throw error;
-      problems.push(error.message);
-    }
+    const ofCertificates = await problemOf(async () => (await openCertificates(config, log)).close());
+    problems.push(...ofCertificates, ...(await problemOf(() => lookAtEdge(config))));
   }
   if (problems.length > 0) {
     const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
@@ -26,4 +24,19 @@ export async function checkConfiguration(io: Io, file: string): Promise<ExitCode
   }
   io.out(`${file} is in order; nothing was started\n${sound.map((line) => `  ${line}\n`).join('')}`);
   return EXIT.done;
+}
+
+function lookAtEdge({ edge }: BrokerConfig): void {
+  if (edge.process === 'separate') edgeAccount(edge.user, accountOf);
+}
+
+/** What a step of the start would say; nothing where it would go on. */
+async function problemOf(step: () => unknown): Promise<readonly string[]> {
+  try {
+    await step();
+    return [];
+  } catch (error) {
+    if (!(error instanceof LocalError)) throw error;
+    return [error.message];
+  }
 }

@@ -6,6 +6,7 @@ import type { EdgeChild } from '../broker/channel/index.ts';
 import type { RunningBroker } from '../broker/index.ts';
 import type { EdgeAddresses, EdgeMaterial, EdgeOptions, EdgeSaid } from '../edge/index.ts';
 import type { Account, Confinement, LaunchPlan, LaunchReport, NativeResult } from '../sandbox/index.ts';
+import { edgeAccount } from './edge-account.ts';
 import { optionsForProcess, portsOf, tokenFiles } from './edge-options.ts';
 import { listenError } from './listen-error.ts';
 import { safe } from './safe-text.ts';
@@ -45,7 +46,7 @@ export async function startSeparateEdge(broker: EdgeHost, options: () => EdgeOpt
     import('../edge/process/said.ts'),
     import('../sandbox/index.ts'),
   ]);
-  const account = process.getuid?.() === 0 ? accountFor(broker.config.edge.user, sandbox.accountOf) : undefined;
+  const account = edgeAccount(broker.config.edge.user, sandbox.accountOf);
   const native = await sandbox.loadNative();
   const files = tokenFiles(options());
   let addresses: EdgeAddresses | undefined;
@@ -88,17 +89,6 @@ export async function startSeparateEdge(broker: EdgeHost, options: () => EdgeOpt
     renew: (material) => edge.supply(material),
     close: () => edge.stop(),
   };
-}
-
-function accountFor(user: string, accountOf: (name: string) => Account | undefined): Account {
-  const account = accountOf(user);
-  if (account === undefined) {
-    throw new LocalError(
-      `there is no user \`${user}\` that the process of the listeners could become`,
-      'name one with `edge.user` in the configuration, or UID:GID',
-    );
-  }
-  return account;
 }
 
 function launched(

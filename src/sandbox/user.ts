@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /** A user to become. */
 export interface Account {
@@ -17,6 +17,8 @@ export const DEFAULT_USER = 'nobody';
 export function accountOf(name: string, file = '/etc/passwd'): Account | undefined {
   const numbers = /^(\d{1,9}):(\d{1,9})$/.exec(name);
   if (numbers !== null) return { name, uid: Number(numbers[1]), gid: Number(numbers[2]) };
+  // A container may have none.
+  if (!existsSync(file)) return undefined;
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     const [login, , uid, gid] = line.split(':');
     if (login === name && /^\d{1,9}$/.test(uid ?? '') && /^\d{1,9}$/.test(gid ?? '')) {

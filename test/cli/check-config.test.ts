@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { edgeAccount } from '../../src/cli/edge-account.ts';
 import { cli } from '../support/command-line.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -76,4 +77,19 @@ test('a file that is not well formed is all that is looked at', async () => {
 
 test('a file that is not there is a problem, not a crash', async () => {
   expect(await check('/nowhere/broker.yaml')).toMatchObject({ code: 1, out: '' });
+});
+
+test.runIf(process.getuid?.() === 0)('a user for the edge who is not there is told before it is started', async () => {
+  const { file, change } = copy();
+  change((text) => text.concat('\nedge: { process: separate, user: nobody-of-this-machine }\n'));
+  const ran = await check(file);
+  expect(ran.code).toBe(1);
+  expect(ran.err).toContain('there is no user `nobody-of-this-machine`');
+  change((text) => text.replace('nobody-of-this-machine', '4711:4711'));
+  expect(await check(file)).toMatchObject({ code: 0, err: '' });
+});
+
+test.runIf(process.getuid?.() === 0)('the edge does not become root under another name', () => {
+  expect(() => edgeAccount('toor', (name) => ({ name, uid: 0, gid: 0 }))).toThrow(/`toor` is root/);
+  expect(edgeAccount('nobody', (name) => ({ name, uid: 65_534, gid: 65_534 }))?.uid).toBe(65_534);
 });

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { journalRecords } from '../support/journal-records.ts';
+import { killedAt } from '../support/killed-child.ts';
 
 const CONFIG = new URL('../../config/broker.yaml', import.meta.url).pathname;
 const CHILD = new URL('../support/crash-child.ts', import.meta.url).pathname;
@@ -16,34 +16,15 @@ interface Life {
   readonly tainted: boolean;
 }
 
-/** One life of the broker: killed `afterMs` after it was ready. */
-function live(state: string, afterMs: number): Promise<Life> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CHILD, CONFIG, state], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let out = '';
-    let errors = '';
-    let armed = false;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      out += text;
-      if (!armed && out.includes('ready\n')) {
-        armed = true;
-        setTimeout(() => child.kill('SIGKILL'), afterMs);
-      }
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      errors += text;
-    });
-    child.on('close', () => {
-      if (!armed) reject(new Error(`the broker did not start: ${errors}`));
-      else {
-        resolve({
-          sent: out.match(/^sent /gm)?.length ?? 0,
-          taintAtStart: /^taint (\S+)/m.exec(out)?.[1] ?? '?',
-          tainted: /^tainted J/m.test(out),
-        });
-      }
-    });
-  });
+/** One life of the broker: killed at some moment after it was ready, up to fifteen commands later. */
+async function live(state: string): Promise<Life> {
+  const lines = await killedAt(CHILD, [CONFIG, state], { behind: 'ready', lines: 30, ms: 8 });
+  const taint = lines.find((line) => line.startsWith('taint '));
+  return {
+    sent: lines.filter((line) => line.startsWith('sent ')).length,
+    taintAtStart: taint?.split(' ')[1] ?? '?',
+    tainted: lines.includes('tainted J'),
+  };
 }
 
 describe('kill -9 at any moment', () => {
@@ -54,7 +35,7 @@ describe('kill -9 at any moment', () => {
       let tainted = false;
       let unknown = 0;
       for (let kill = 0; kill < KILLS; kill++) {
-        const life = await live(state, Math.random() * 120);
+        const life = await live(state);
         // What was tainted in an earlier life is tainted at the start of this one.
         if (tainted) expect(life.taintAtStart).toContain('J');
         tainted ||= life.tainted;

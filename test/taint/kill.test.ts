@@ -1,28 +1,15 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseLedger } from '../../src/taint/ledger-file.ts';
+import { killedAt } from '../support/killed-child.ts';
 import { temporaryDirectory } from './register.ts';
 
 /** `KILLS=1000` for the long version. */
 const KILLS = Number(process.env.KILLS ?? 25);
 const CHILD = join(import.meta.dirname, 'raise-forever.ts');
-
-/** Runs the child for a while after it has opened its ledger, kills it, and gives the raisings that had resolved. */
-async function killedAfter(ledgerPath: string, run: number, delayMs: number): Promise<string[]> {
-  const child = spawn(process.execPath, [CHILD, ledgerPath, String(run)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.setEncoding('utf8');
-  child.stdout.on('data', (text: string) => {
-    if (output === '') setTimeout(() => child.kill('SIGKILL'), delayMs);
-    output += text;
-  });
-  const signal = await new Promise((resolve) => child.on('close', (_code, by) => resolve(by)));
-  expect(signal).toBe('SIGKILL');
-  // A blocking write of a few bytes to a pipe is whole or not there.
-  return output.trimEnd().split('\n').slice(1);
-}
+/** As far as the child gets in a few hundredths of a second. */
+const MOMENT = { behind: 'open', lines: 60, ms: 5 };
 
 test(`a broker killed ${KILLS} times at random moments never forgets a taint that it had promised`, {
   timeout: KILLS * 4000,
@@ -32,7 +19,8 @@ test(`a broker killed ${KILLS} times at random moments never forgets a taint tha
   const promised = new Set<string>();
   let resolved = 0;
   for (let run = 0; run < KILLS; run++) {
-    for (const line of await killedAfter(ledgerPath, run, Math.random() * 60)) {
+    const [, ...raised] = await killedAt(CHILD, [ledgerPath, String(run)], MOMENT);
+    for (const line of raised) {
       const [letter, scope] = line.split(' ');
       promised.add(`${letter} ${scope}`);
       resolved++;

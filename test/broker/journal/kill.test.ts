@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openJournal, openSigningKey, systemJournalClock, verifyJournal } from '../../../src/broker/journal/index.ts';
+import { killedAt } from '../../support/killed-child.ts';
 import { check, temporaryDirectory } from './fixture.ts';
 
 /** `KILLS=1000` for the long version. */
@@ -10,19 +10,12 @@ const KILLS = Number(process.env.KILLS ?? 30);
 /** Kills of one journal; then a new one, since every start reads all of it. */
 const ROUND = 15;
 const CHILD = join(import.meta.dirname, 'append-forever.ts');
+/** As far as the child gets in a few hundredths of a second. */
+const MOMENT = { behind: 'open', lines: 300, ms: 5 };
 
-/** Runs the child for a while after it has opened its journal, kills it, and gives what it had been promised. */
-async function killedAfter(directory: string, run: number, delayMs: number): Promise<string[]> {
-  const child = spawn(process.execPath, [CHILD, directory, String(run)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.setEncoding('utf8');
-  child.stdout.on('data', (text: string) => {
-    if (output === '') setTimeout(() => child.kill('SIGKILL'), delayMs);
-    output += text;
-  });
-  const signal = await new Promise((resolve) => child.on('close', (_code, by) => resolve(by)));
-  expect(signal).toBe('SIGKILL');
-  return output.trimEnd().split('\n').slice(1);
+/** Runs the child on a journal, kills it, and gives what it had been promised. */
+async function killed(directory: string, run: number): Promise<readonly string[]> {
+  return (await killedAt(CHILD, [directory, String(run)], MOMENT)).slice(1);
 }
 
 function segments(directory: string): string[] {
@@ -40,7 +33,7 @@ async function round(kills: number): Promise<void> {
   const sent = new Set<string>();
   let torn = 0;
   for (let run = 0; run < kills; run++) {
-    for (const line of await killedAfter(directory, run, Math.random() * 50)) {
+    for (const line of await killed(directory, run)) {
       const [sequence, hash = '', requestId = ''] = line.split(' ');
       promised.set(Number(sequence), hash);
       if (requestId !== 'done') sent.add(requestId);
@@ -93,7 +86,7 @@ test(`a broker killed ${KILLS} times at random moments never loses a record that
 
 test('a journal cut off in the middle of any of its last writes opens again', async () => {
   const directory = temporaryDirectory();
-  await killedAfter(directory, 0, 60);
+  await killed(directory, 0);
   const { signer } = await openSigningKey(join(directory, 'key.pem'), { make: false });
   const name = segments(directory).at(-1) ?? '';
   const path = join(directory, name);

@@ -82,9 +82,9 @@ test('segments, a witness and the public key are where the configuration and the
     .toBeGreaterThan(1);
   const directory = join(broker.directory, 'state', 'journal');
   const key = await readFile(join(directory, 'journal-key.pem'), 'utf8');
-  await expect.poll(async () => (await readdir(broker.directory)).includes('witness'), { timeout: 5000 }).toBe(true);
+  await expect.poll(async () => (await readdir(broker.directory)).includes('witness')).toBe(true);
   const options = { keys: [key], witnesses: [join(broker.directory, 'witness')] };
-  await expect.poll(async () => (await verifyJournal(directory, options)).problems, { timeout: 5000 }).toEqual([]);
+  await expect.poll(async () => (await verifyJournal(directory, options)).problems).toEqual([]);
 });
 
 test('a file ahead of the segments that cannot be used costs one command, and operators see it', async () => {

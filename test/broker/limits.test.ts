@@ -102,14 +102,11 @@ describe('a flood over the quota', () => {
     const refused = answers.filter((answer) => !answer.ok).length;
     expect(refused).toBe(FLOOD - 2);
     await expect
-      .poll(
-        async () => {
-          const records = (await journalOf(broker)).filter(({ outward }) => outward === 'EAGAIN');
-          const counts = records.map(({ details }) => (details as { refused?: number }).refused ?? 1);
-          return { all: counts.reduce((sum, count) => sum + count, 0), few: records.length < 150 };
-        },
-        { timeout: 5000 },
-      )
+      .poll(async () => {
+        const records = (await journalOf(broker)).filter(({ outward }) => outward === 'EAGAIN');
+        const counts = records.map(({ details }) => (details as { refused?: number }).refused ?? 1);
+        return { all: counts.reduce((sum, count) => sum + count, 0), few: records.length < 150 };
+      })
       .toEqual({ all: refused, few: true });
     const tally = (await journalOf(broker)).find(
       ({ details }) => (details as { refused?: number })?.refused !== undefined,

@@ -46,7 +46,7 @@ describe('an operation and a restart of the broker', () => {
     expect(await operationsOf(next)).toMatchObject([{ id, state: 'running', command: 'bind-vppb' }]);
     expect(await operationsOf(next, 'globex')).toEqual([]);
     await expect
-      .poll(async () => (await operationsOf(next))[0], { timeout: 5000 })
+      .poll(async () => (await operationsOf(next))[0])
       .toMatchObject({ id, state: 'done', returnCode: 0, percent: 100, endedAtMs: expect.any(Number) });
   });
 
@@ -104,10 +104,8 @@ describe('a command that was cut off and may have started work', () => {
     const answer = await broker.submit(alice, bindOwn);
     expect(answer).toMatchObject({ ok: false, problem: { code: 'ETIMEDOUT' } });
     const id = answer.ok ? '' : answer.problem.requestId;
-    await expect.poll(() => operationsOf(broker), { timeout: 5000 }).toMatchObject([{ id, state: 'running' }]);
-    await expect
-      .poll(() => operationsOf(broker), { timeout: 5000 })
-      .toMatchObject([{ id, state: 'done', returnCode: 0 }]);
+    await expect.poll(() => operationsOf(broker)).toMatchObject([{ id, state: 'running' }]);
+    await expect.poll(() => operationsOf(broker)).toMatchObject([{ id, state: 'done', returnCode: 0 }]);
   });
 
   it('stays unknown when nothing runs', async () => {
@@ -122,7 +120,7 @@ describe('a command that was cut off and may have started work', () => {
     await broker.settle();
     expect(await operationsOf(broker)).toMatchObject([{ state: 'unknown' }]);
     // The slot is free for the next one.
-    await expect.poll(() => broker.submit(alice, bindOwn), { timeout: 5000 }).toMatchObject({ ok: true });
+    await expect.poll(() => broker.submit(alice, bindOwn)).toMatchObject({ ok: true });
   });
 
   it('of another does not end an operation that runs', async () => {
@@ -135,7 +133,7 @@ describe('a command that was cut off and may have started work', () => {
     };
     await broker.submit(alice, { kind: 'named', command: 'get-physical-port-state', params: { port_id_list: [2] } });
     expect(await operationsOf(broker)).toMatchObject([{ state: 'running' }]);
-    await expect.poll(() => operationsOf(broker), { timeout: 5000 }).toMatchObject([{ state: 'done', returnCode: 0 }]);
+    await expect.poll(() => operationsOf(broker)).toMatchObject([{ state: 'done', returnCode: 0 }]);
   });
 });
 
@@ -146,9 +144,7 @@ describe('an unbind that waits for its host', () => {
       moreConfig: 'limits: { unbind_wait_ms: 100 }',
     });
     expect(await broker.submit(alice, waitsForHost)).toMatchObject({ ok: true, value: { returnCode: 1 } });
-    await expect
-      .poll(() => operationsOf(broker), { timeout: 5000 })
-      .toMatchObject([{ state: 'running', overdue: true }]);
+    await expect.poll(() => operationsOf(broker)).toMatchObject([{ state: 'running', overdue: true }]);
     expect(await broker.core.metrics(olga)).toContain('cci_operations_overdue{switch="sw0"} 1');
     await expect
       .poll(async () => (await journalOf(broker)).filter(({ details }) => JSON.stringify(details)?.includes('overdue')))
@@ -156,7 +152,7 @@ describe('an unbind that waits for its host', () => {
     expect(broker.requests.some(({ opcode }) => opcode === 0x0005)).toBe(false);
     // The host lets go after all.
     broker.device.emulator.control.releaseLink(2);
-    await expect.poll(() => operationsOf(broker), { timeout: 5000 }).toMatchObject([{ state: 'done', returnCode: 0 }]);
+    await expect.poll(() => operationsOf(broker)).toMatchObject([{ state: 'done', returnCode: 0 }]);
     expect((await operationsOf(broker))[0]).not.toHaveProperty('overdue');
   });
 });
@@ -195,9 +191,7 @@ describe('work behind a tunnel', () => {
     expect(await operationsOf(broker)).toMatchObject([{ state: 'running', command: 'populate-log', via: 'port:2' }]);
     // The slot of the switch is free meanwhile.
     expect(await broker.submit(alice, bindOwn)).toMatchObject({ ok: true, value: { returnCode: 1 } });
-    await expect
-      .poll(async () => (await operationsOf(broker)).map(({ state }) => state), { timeout: 5000 })
-      .toEqual(['done', 'done']);
+    await expect.poll(async () => (await operationsOf(broker)).map(({ state }) => state)).toEqual(['done', 'done']);
   });
 });
 

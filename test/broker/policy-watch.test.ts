@@ -6,7 +6,7 @@ import { PolicyWatch, type PolicyWatchOptions } from '../../src/broker/policy-wa
 import { type BrokerFixture, startBrokerFixture } from '../support/broker-fixture.ts';
 import { journalOf, shippedParts } from '../support/shipped-broker.ts';
 
-const SOON = { timeout: 5000, interval: 10 };
+const SOON = { timeout: 15_000, interval: 10 };
 /** Long enough for a change that should be heard of to have been. */
 const quiet = (ms = 150) => new Promise((done) => setTimeout(done, ms));
 

@@ -42,13 +42,13 @@ async function lettersOf(broker: BrokerFixture): Promise<string> {
 
 /** Waits until something was noticed, or some rounds of looking have found nothing. */
 async function noticed(broker: BrokerFixture): Promise<void> {
-  await vi.waitFor(async () => expect(await lettersOf(broker)).toContain('X'), { timeout: 3000, interval: 10 });
+  await vi.waitFor(async () => expect(await lettersOf(broker)).toContain('X'), { timeout: 15_000, interval: 10 });
 }
 
 async function quiet(broker: BrokerFixture, rounds = 4): Promise<void> {
   const seen = () => broker.requests.filter(({ opcode }) => opcode === 0x5100).length;
   const before = seen();
-  await vi.waitFor(() => expect(seen()).toBeGreaterThanOrEqual(before + rounds), { timeout: 3000, interval: 5 });
+  await vi.waitFor(() => expect(seen()).toBeGreaterThanOrEqual(before + rounds), { timeout: 15_000, interval: 5 });
 }
 
 describe('what moves without the broker', () => {

@@ -44,11 +44,14 @@ const rewrite = (from: string, to: string) =>
 const reload = () => shipped.broker.core.reloadPolicy(olga);
 /** Those of the command; reads are written without anybody waiting for the disk. */
 const recordsOf = () =>
-  vi.waitFor(async () => {
-    const found = (await journalOf(shipped.broker)).filter(({ command }) => command === SLUG);
-    expect(found).not.toEqual([]);
-    return found;
-  });
+  vi.waitFor(
+    async () => {
+      const found = (await journalOf(shipped.broker)).filter(({ command }) => command === SLUG);
+      expect(found).not.toEqual([]);
+      return found;
+    },
+    { timeout: 15_000 },
+  );
 const sent = () => shipped.broker.requests.filter(({ opcode }) => opcode === 0xc010);
 
 beforeEach(() => start());

@@ -180,7 +180,7 @@ describe.skipIf(skipped)(`listeners in a process of their own${why}`, () => {
     expect(await shown()).toContain('first');
     material = { certificate: second.certificate, key: second.key };
     edge.renew({ http: material });
-    await vi.waitFor(async () => expect(await shown()).toContain('second'), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await shown()).toContain('second'), { timeout: 15_000 });
     process.kill(edge.pid ?? 0, 'SIGKILL');
     await vi.waitFor(async () => expect(await shown()).toContain('second'), { timeout: 15_000, interval: 50 });
     await edge.close();
@@ -260,7 +260,7 @@ describe.skipIf(skipped)(`cci serve${why}`, () => {
       expect(status).toMatchObject({ uid: 65534, groups: [] });
     }
     child.kill('SIGKILL');
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 2000, interval: 10 });
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 15_000, interval: 10 });
   });
 
   test('in production it does not start with its listeners in the core', async () => {

@@ -85,17 +85,20 @@ it('runs every session of the page', () =>
 
 it('the journal has the record of the page', async () => {
   const folder = join(root, 'var', 'journal');
-  await vi.waitFor(async () => {
-    const files = (await readdir(folder)).filter((name) => name.endsWith('.jsonl'));
-    const text = (await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))).join('');
-    const records = text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    expect(records.find(({ command, verdict }) => command === SLUG && verdict === 'allow')).toMatchObject(
-      JSON.parse(block('json', 'record')),
-    );
-  });
+  await vi.waitFor(
+    async () => {
+      const files = (await readdir(folder)).filter((name) => name.endsWith('.jsonl'));
+      const text = (await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))).join('');
+      const records = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(records.find(({ command, verdict }) => command === SLUG && verdict === 'allow')).toMatchObject(
+        JSON.parse(block('json', 'record')),
+      );
+    },
+    { timeout: 15_000 },
+  );
 });
 
 it('`cci can` decides it, and completion offers it with its fields', async () => {

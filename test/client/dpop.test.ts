@@ -49,7 +49,7 @@ describe('a client with a key', () => {
     const stream = await client.stream();
     for (let i = 0; i < 3; i++) expect((await stream.send(0x5100, new Uint8Array(0))).returnCode).toBe(0);
     await stream.close();
-    const session = await client.session({ waitMs: 2000 });
+    const session = await client.session({ waitMs: 15_000 });
     expect((await session.run('identify-switch-device', {})).returnCode).toBe(0);
     await session.close();
     const stop = new AbortController();

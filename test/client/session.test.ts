@@ -35,7 +35,7 @@ async function session(
 ) {
   const token = await rehearsal.token('fabric');
   const made = await createClient({ url, ...(tokenProvider === undefined ? { token } : { tokenProvider }) }).session({
-    waitMs: 5000,
+    waitMs: 15_000,
     retryMs: 20,
     ...options,
   });
@@ -105,7 +105,7 @@ describe('a session outlives', () => {
     await expect(sw.run('identify', {})).rejects.toBeInstanceOf(UnreachableError);
     expect(performance.now() - begin).toBeLessThan(4000);
     await serve(Number(port));
-    await expect.poll(() => sw.state, { timeout: 5000 }).toBe('open');
+    await expect.poll(() => sw.state).toBe('open');
     expect((await sw.run('identify', {})).returnCode).toBe(0);
     expect(states).toEqual(['open', 'away', 'open']);
   });

@@ -41,7 +41,7 @@ test('counts reach the disk by themselves', async () => {
     await register.taint('J', raising(PORT));
     await register.taint('J', raising(PORT));
     vi.advanceTimersByTime(COUNTS_LATE_MS);
-    await vi.waitFor(() => expect(onDisk(directory)).toEqual([[`J ${PORT}`, 3]]));
+    await vi.waitFor(() => expect(onDisk(directory)).toEqual([[`J ${PORT}`, 3]]), { timeout: 15_000 });
   } finally {
     vi.useRealTimers();
   }
@@ -58,7 +58,7 @@ test('counts that cannot be written keep nobody from working and are carried by 
     let failed = 0;
     fileSystem.fails = () => (failed++ === 0 ? 'ENOSPC' : undefined);
     vi.advanceTimersByTime(COUNTS_LATE_MS);
-    await vi.waitFor(() => expect(failed).toBe(1));
+    await vi.waitFor(() => expect(failed).toBe(1), { timeout: 15_000 });
     expect(register.durable).toBe(true);
     await register.taint('M', raising(PORT));
     expect(onDisk(directory)).toContainEqual([`J ${PORT}`, 2]);

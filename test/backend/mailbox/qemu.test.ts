@@ -138,7 +138,7 @@ describeWithQemu('a broker that is killed', () => {
       expect(qemu).toBeDefined();
       broker.kill('SIGKILL');
       await once(broker, 'exit');
-      await expect.poll(() => isRunning(qemu), { timeout: 3000 }).toBe(false);
+      await expect.poll(() => isRunning(qemu)).toBe(false);
     },
   );
 });

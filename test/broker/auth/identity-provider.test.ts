@@ -129,12 +129,12 @@ describe('tokens of an OpenID Connect server', () => {
       [keys[1], keys[0]],
       [keys[2], keys[1]],
     ]) {
-      await vi.waitFor(() => expect(shown).toBeGreaterThan(20), { timeout: 8000 });
+      await vi.waitFor(() => expect(shown).toBeGreaterThan(20), { timeout: 15_000 });
       clock.aheadMs += 1000;
       const before = provider.fetches;
       await provider.rotate(published);
       shown = 0;
-      await vi.waitFor(() => expect(shown).toBeGreaterThan(20), { timeout: 8000 });
+      await vi.waitFor(() => expect(shown).toBeGreaterThan(20), { timeout: 15_000 });
       expect(provider.fetches - before).toBe(1);
     }
     isOver = true;

@@ -69,7 +69,7 @@ function supervised(more: Partial<EdgeProcessSettings> = {}) {
     ...more,
   });
   const child = async (n: number): Promise<FakeChild> => {
-    await vi.waitFor(() => expect(children.length).toBeGreaterThan(n), { interval: 1 });
+    await vi.waitFor(() => expect(children.length).toBeGreaterThan(n), { timeout: 15_000, interval: 1 });
     const found = children[n];
     if (found === undefined) throw new Error('no child');
     return found;
@@ -85,7 +85,7 @@ describe('an edge that is a process of its own', () => {
     expect(await started).toEqual({ at: 'here' });
     (await child(0)).end(null, 'SIGSEGV');
     (await child(1)).ready();
-    await vi.waitFor(() => expect(edge.pid).toBe(101), { interval: 1 });
+    await vi.waitFor(() => expect(edge.pid).toBe(101), { timeout: 15_000, interval: 1 });
     const stopped = edge.stop();
     (await child(1)).end(0, null);
     await stopped;
@@ -106,7 +106,7 @@ describe('an edge that is a process of its own', () => {
     (await child(0)).far.write(frame(99, 1, 'x'));
     (await child(1)).ready();
     expect((await child(0)).killed).toBe(1);
-    await vi.waitFor(() => expect(records).toHaveLength(3), { interval: 1 });
+    await vi.waitFor(() => expect(records).toHaveLength(3), { timeout: 15_000, interval: 1 });
     expect(records[1]).toMatchObject({ change: 'ended', reason: 'violation', violation: 'kind', durable: true });
     expect(counts).toContain('violated kind');
     expect(lines.some(({ level, msg }) => level === 50 && String(msg).includes('a kind of frame'))).toBe(true);
@@ -122,7 +122,7 @@ describe('an edge that is a process of its own', () => {
     await started;
     (await child(0)).end(null, 'SIGSYS');
     (await child(1)).ready();
-    await vi.waitFor(() => expect(records).toHaveLength(3), { interval: 1 });
+    await vi.waitFor(() => expect(records).toHaveLength(3), { timeout: 15_000, interval: 1 });
     expect(records[1]).toMatchObject({ reason: 'forbidden-call', signal: 'SIGSYS' });
     const stopped = edge.stop();
     (await child(1)).end(0, null);
@@ -181,7 +181,7 @@ describe('an edge that is a process of its own', () => {
     await started;
     for (let i = 0; i < 5; i++) (await child(i)).end(1, null);
     (await child(5)).ready();
-    await vi.waitFor(() => expect(edge.pid).toBe(105), { interval: 1 });
+    await vi.waitFor(() => expect(edge.pid).toBe(105), { timeout: 15_000, interval: 1 });
     const stopped = edge.stop();
     (await child(5)).end(0, null);
     await stopped;
@@ -204,12 +204,12 @@ describe('an edge that is a process of its own', () => {
       });
     };
     first.far.on('data', answer);
-    await vi.waitFor(() => expect(answered).toBeGreaterThan(8), { interval: 1 });
+    await vi.waitFor(() => expect(answered).toBeGreaterThan(8), { timeout: 15_000, interval: 1 });
     expect(first.killed).toBe(0);
     first.far.off('data', answer);
     first.far.resume();
     (await child(1)).ready();
-    await vi.waitFor(() => expect(records).toHaveLength(3), { interval: 1 });
+    await vi.waitFor(() => expect(records).toHaveLength(3), { timeout: 15_000, interval: 1 });
     expect(records[1]).toMatchObject({ change: 'ended', reason: 'stalled' });
     const stopped = edge.stop();
     (await child(1)).end(0, null);
@@ -235,7 +235,7 @@ describe('an edge that is a process of its own', () => {
     first.output.write('plain \u001b[31mtext\n');
     first.output.write(`${'x'.repeat(100_000)}\n`);
     first.output.write('noise\n'.repeat(1000));
-    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(99), { interval: 1 });
+    await vi.waitFor(() => expect(lines.length).toBeGreaterThan(99), { timeout: 15_000, interval: 1 });
     const said = lines.filter(({ msg }) => msg === 'the edge says');
     expect(said[0]).toMatchObject({ level: 50, edge: { msg: 'hello', requestId: 'forged' } });
     expect(said[0]).not.toHaveProperty('requestId');

@@ -137,7 +137,7 @@ export class Desk {
   }
 
   /** Reads until the text is there. */
-  async until(wanted: string | RegExp, ms = 8000): Promise<string> {
+  async until(wanted: string | RegExp, ms = 20_000): Promise<string> {
     const end = Date.now() + ms;
     const isThere = () => (typeof wanted === 'string' ? this.text.includes(wanted) : wanted.test(this.text));
     while (!isThere()) {
@@ -152,7 +152,7 @@ export class Desk {
     return this.text;
   }
 
-  async end(ms = 8000): Promise<NonNullable<ConsolePage['ended']>> {
+  async end(ms = 20_000): Promise<NonNullable<ConsolePage['ended']>> {
     const until = Date.now() + ms;
     for (;;) {
       const { ended } = await this.read(500);

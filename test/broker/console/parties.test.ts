@@ -167,7 +167,7 @@ describe('a lost connection', () => {
     const alice = await caller(broker, 'alice');
     const desk = await opened(broker, alice);
     value(await broker.core.consoleLeave(alice, 'sw0', desk.seat));
-    await expect.poll(async () => await changes(), { timeout: 5000 }).toEqual(['opened', 'detached', 'closed']);
+    await expect.poll(async () => await changes()).toEqual(['opened', 'detached', 'closed']);
     expect(await processesOf(desk)).toEqual([]);
   });
 
@@ -201,7 +201,7 @@ describe('what ends a session from outside', () => {
     });
     revocations.revoke({ kind: 'principal', name: `user:${ISSUER}#alice` });
     expect(await reading).toMatchObject({ ok: false, problem: { code: 'EAUTH' } });
-    await expect.poll(() => processesOf(desk), { timeout: 5000 }).toEqual([]);
+    await expect.poll(() => processesOf(desk)).toEqual([]);
     await expect
       .poll(async () => (await journal(broker)).findLast(({ change }) => change === 'closed'))
       .toMatchObject({
@@ -213,7 +213,7 @@ describe('what ends a session from outside', () => {
     await started();
     const alice = await broker.credential('fabric', { subject: 'alice', scopes: OPEN, ttlMs: 3000 });
     const desk = await opened(broker, alice);
-    await expect.poll(() => processesOf(desk), { timeout: 8000 }).toEqual([]);
+    await expect.poll(() => processesOf(desk)).toEqual([]);
     await expect
       .poll(async () => (await journal(broker)).findLast(({ change }) => change === 'closed'))
       .toMatchObject({

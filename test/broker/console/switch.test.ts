@@ -94,7 +94,7 @@ describe('what a console changed', () => {
     expect(value(await core.taint(reader))[0]?.letters).toBe('C');
     // What moves after it moved without us again.
     expect(device.emulator.control.bindBehindBack({ vcs: 1, vppb: 3, port: 6 })).toBe(true);
-    await expect.poll(async () => value(await core.taint(reader))[0]?.letters, { timeout: 5000 }).toContain('X');
+    await expect.poll(async () => value(await core.taint(reader))[0]?.letters).toContain('X');
   });
 });
 

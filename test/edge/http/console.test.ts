@@ -77,12 +77,12 @@ class Line {
   }
 
   async message(type: string): Promise<Message> {
-    await expect.poll(() => this.messages.some((one) => one.type === type), { timeout: 8000 }).toBe(true);
+    await expect.poll(() => this.messages.some((one) => one.type === type)).toBe(true);
     return this.messages.find((one) => one.type === type) ?? { type: '' };
   }
 
   async until(text: string): Promise<void> {
-    await expect.poll(() => this.text, { timeout: 8000 }).toContain(text);
+    await expect.poll(() => this.text).toContain(text);
   }
 }
 

@@ -53,7 +53,7 @@ async function isServing(): Promise<boolean> {
   return true;
 }
 
-async function until(holds: () => boolean, ms = 5000): Promise<void> {
+async function until(holds: () => boolean, ms = 20_000): Promise<void> {
   const end = performance.now() + ms;
   while (!holds()) {
     if (performance.now() > end) throw new Error('it did not come');

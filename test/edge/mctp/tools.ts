@@ -42,7 +42,7 @@ export interface OldCommand {
 }
 
 /** What one run of the old tool got: every byte of every packet, or how it ended. */
-export async function runOldTool(port: number, { message, type = 7 }: OldCommand, waitMs = 3000): Promise<string> {
+export async function runOldTool(port: number, { message, type = 7 }: OldCommand, waitMs = 10_000): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true });
   const chunks: Buffer[] = [];
   let packets = 0;
@@ -105,7 +105,7 @@ export class Library {
   }
 
   /** @returns return code and payload, or throws what the library would call a bad reply */
-  async send(opcode: number, payload: Buffer, waitMs = 2000): Promise<string> {
+  async send(opcode: number, payload: Buffer, waitMs = 10_000): Promise<string> {
     const set = opcode >> 8;
     const type = set >= 0x51 && set <= 0x56 ? 7 : 8;
     const tag = this.tag++ & 0xff;

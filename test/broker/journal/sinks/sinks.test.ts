@@ -101,7 +101,7 @@ test.each([false, true])('syslog over TCP (TLS: %s): octet counting, whatever is
   const tls = isTls ? { tls: { ca: certificate } } : {};
   const { sink } = sinkOf(syslogStream({ host: isTls ? 'localhost' : '127.0.0.1', port: server.port, ...tls }, header));
   sink.take([record(1, '7 <13>1 - \u2028❄'), ...records(2, 3000)]);
-  await expect.poll(() => server.messages().length, { timeout: 5000 }).toBe(3000);
+  await expect.poll(() => server.messages().length).toBe(3000);
   expect(sequencesOf(server.messages())).toEqual(upTo(3000));
   expect(server.messages()[0]).toContain(record(1, '7 <13>1 - \u2028❄').text.trimEnd());
 });
@@ -135,7 +135,7 @@ test('a connection that is cut is made again, and a server that comes up late ge
   sink.take(records(6, 10));
   await expect.poll(() => sink.isUp).toBe(false);
   const second = await streamReceiver({ port: first.port });
-  await expect.poll(() => second.messages().length, { timeout: 5000 }).toBe(5);
+  await expect.poll(() => second.messages().length).toBe(5);
   expect(sequencesOf(second.messages())).toEqual([6, 7, 8, 9, 10]);
   expect(sink.isUp).toBe(true);
   expect(losses).toEqual([]);
@@ -145,7 +145,7 @@ test('OTLP: batches of log records with the line as their body', async () => {
   const server = await collector(() => ({ status: 200 }));
   const { sink } = sinkOf(otlpTransport({ url: server.url, authorization: 'Bearer secret' }));
   sink.take(records(1, 1500));
-  await expect.poll(() => collected(server.bodies).length, { timeout: 5000 }).toBe(1500);
+  await expect.poll(() => collected(server.bodies).length).toBe(1500);
   expect(collected(server.bodies)).toEqual(upTo(1500));
   expect(server.bodies.length).toBeLessThan(10);
   expect(server.headers[0]).toMatchObject({

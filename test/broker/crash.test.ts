@@ -59,5 +59,5 @@ describe('kill -9 at any moment', () => {
     } finally {
       await rm(state, { recursive: true, force: true });
     }
-  }, 120_000);
+  }, KILLS * 10_000);
 });

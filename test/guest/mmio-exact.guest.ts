@@ -51,13 +51,16 @@ describe.each(['sysfs', 'vfio'])('the accesses that the driver makes through %s'
     });
   });
 
-  it.runIf(transport === 'vfio')('and its interrupts arrive, from a function that has any', async () => {
-    // The disk controller of the machine's own chipset: it has one message, and nobody drives it.
-    const address = '0000:00:1f.2';
-    await bindToVfio(guest, address);
-    const { stdout, stderr } = await guest.exec(['node', 'test/guest/inside/mmio-interrupts.ts', address]);
-    expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: '{"messages":1,"heard":3,"asked":1}', stderr: '' });
-  });
+  // sysfs hands over registers alone.
+  if (transport === 'vfio') {
+    it('and its interrupts arrive, from a function that has any', async () => {
+      // The disk controller of the machine's own chipset: it has one message, and nobody drives it.
+      const address = '0000:00:1f.2';
+      await bindToVfio(guest, address);
+      const { stdout, stderr } = await guest.exec(['node', 'test/guest/inside/mmio-interrupts.ts', address]);
+      expect({ stdout: stdout.trim(), stderr }).toEqual({ stdout: '{"messages":1,"heard":3,"asked":1}', stderr: '' });
+    });
+  }
 });
 
 /** `r4@8c`: a 4-byte load at offset 8Ch of the BAR. */

@@ -280,7 +280,7 @@ describe('a revocation', () => {
 
 describe('whoever shows tokens that are not accepted, again and again', () => {
   it('is told to wait, is counted in a few records, and gets in with a good one', async () => {
-    const bound = await start('none', ['authentication: { failures: { burst: 30, per_second: 1 } }']);
+    const bound = await start('none', ['authentication: { failures: { burst: 30, per_second: 0.01 } }']);
     const source = '192.0.2.9:1';
     const good = { token: await bound.token({ bound: false }), source };
     const codes: string[] = [];

@@ -28,7 +28,9 @@ async function live(state: string): Promise<Life> {
 }
 
 describe('kill -9 at any moment', () => {
-  it('loses no record of a command that was sent, no taint, and leaves a journal that can be continued', async () => {
+  it('loses no record of a command that was sent, no taint, and leaves a journal that can be continued', {
+    timeout: KILLS * 10_000,
+  }, async () => {
     const state = await mkdtemp(join(tmpdir(), 'cci-crash-'));
     try {
       let sent = 0;
@@ -59,5 +61,5 @@ describe('kill -9 at any moment', () => {
     } finally {
       await rm(state, { recursive: true, force: true });
     }
-  }, KILLS * 10_000);
+  });
 });

@@ -15,8 +15,8 @@ const ports: CommandRequest = { kind: 'named', command: 'get-physical-port-state
 const IDENTIFY = 0x0001;
 const quick = 'limits: { command_timeout_ms: 80 }';
 
-async function started() {
-  const setup = await startShippedBroker({ moreConfig: quick });
+async function started(moreConfig = quick) {
+  const setup = await startShippedBroker({ moreConfig });
   broker = setup.broker;
   await setup.broker.submit(setup.alice, ports);
   setup.broker.requests.length = 0;
@@ -58,21 +58,23 @@ describe('a command that changes state and is cut off', () => {
   });
 
   it('keeps those that wait from being sent: they are told why, and that they were not', async () => {
-    const { broker, alice, bob, device, inject, isServing } = await started();
+    const { broker, alice, bob, device, inject, isServing } = await started('limits: { command_timeout_ms: 500 }');
     inject({ fault: { kind: 'missing' }, opcode: 0x5201 });
-    const first = broker.submit(alice, bindOwn);
-    await expect.poll(() => broker.requests.length).toBe(1);
-    // Reopening takes a moment, so that what waits finds the switch in quarantine.
+    // It is not open again before they were told, so that what waits finds the switch in quarantine.
+    const told = Promise.withResolvers<void>();
     device.hook = async (request, pass) => {
-      if (request.opcode === IDENTIFY) await new Promise((done) => setTimeout(done, 40));
+      if (request.opcode === IDENTIFY) await told.promise;
       return pass();
     };
+    const first = broker.submit(alice, bindOwn);
+    await expect.poll(() => broker.requests.length, { interval: 1 }).toBe(1);
     const theirs = { kind: 'named', command: 'get-physical-port-state', params: { port_id_list: [4] } } as const;
     const waiting = [broker.submit(alice, ports), broker.submit(bob, theirs)];
     expect(await first).toMatchObject({ problem: { code: 'ETIMEDOUT' } });
     for (const answer of await Promise.all(waiting)) {
       expect(answer).toMatchObject({ ok: false, problem: { code: 'EIO', detail: AFTER } });
     }
+    told.resolve();
     expect(
       (await journalOf(broker)).filter(({ details }) => JSON.stringify(details)?.includes('not-sent')),
     ).toHaveLength(2);
@@ -89,11 +91,17 @@ describe('a read that is cut off', () => {
   });
 
   it('by an Identify that fails as well leaves the switch in quarantine until one succeeds', async () => {
-    const { broker, alice, inject, isServing } = await started();
+    const { broker, alice, device, inject, isServing } = await started();
+    const looked = Promise.withResolvers<void>();
+    device.hook = async (request, pass) => {
+      if (request.opcode === IDENTIFY) await looked.promise;
+      return pass();
+    };
     inject({ fault: { kind: 'missing' }, opcode: 0x5101 });
     inject({ fault: { kind: 'wrong-return-code', returnCode: 4 }, opcode: IDENTIFY, times: 2 });
     await broker.submit(alice, ports);
     expect(await broker.core.readiness()).toMatchObject({ ready: false });
+    looked.resolve();
     await isServing().toBe(true);
     expect(broker.requests.slice(0, 4).map(({ opcode }) => opcode)).toEqual([0x5101, IDENTIFY, IDENTIFY, IDENTIFY]);
   });

@@ -32,13 +32,14 @@ const command = (device: Device) =>
 describe('a device that is left to somebody beside the broker', () => {
   it('first ends what was sent and what waited before, then gives no turn until it is given back', async () => {
     const { device, answers } = await slowDevice();
+    const sent = (count: number) => expect.poll(() => answers.length, { interval: 5 }).toBe(count);
     const [first, second] = [command(device), command(device)];
-    await turn();
+    await sent(1);
     const holding = device.hold('wait');
     expect(device.isHeld).toBe(true);
     await turn();
     answers[0]?.();
-    await turn();
+    await sent(2);
     answers[1]?.();
     const hold = await holding;
     expect(await first).toMatchObject({ kind: 'reply' });
@@ -49,12 +50,12 @@ describe('a device that is left to somebody beside the broker', () => {
     expect(answers).toHaveLength(2);
     // Whoever has it may have the broker read something.
     const own = hold.send(identify as never);
-    await turn();
+    await sent(3);
     answers[2]?.();
     expect(await own).toMatchObject({ kind: 'reply' });
     hold.release();
     hold.release();
-    await turn();
+    await sent(4);
     answers[3]?.();
     expect(await later).toMatchObject({ kind: 'reply' });
     expect(device.isHeld).toBe(false);

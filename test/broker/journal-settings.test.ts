@@ -35,7 +35,7 @@ test('with strict durability a read, too, is on disk before the device sees it, 
 test('nothing that changes state is sent before an enforced sink has its intent; reads go on', async () => {
   let isUp = true;
   const server = await collector(() => (isUp ? { status: 200 } : 'hang'));
-  const sink = `  sinks:\n    - kind: otlp\n      name: vault\n      url: ${server.url}\n      enforced: { deadline_ms: 300 }`;
+  const sink = `  sinks:\n    - kind: otlp\n      name: vault\n      url: ${server.url}\n      enforced: { deadline_ms: 800 }`;
   const { broker, device, alice } = await started(sink);
   let delivered: number[] = [];
   device.hook = async (request, pass) => {
@@ -59,7 +59,7 @@ test('nothing that changes state is sent before an enforced sink has its intent;
   expect(await broker.submit(alice, read)).toMatchObject({ ok: true });
   const outcome = (await journalOf(broker)).find((one) => one.kind === 'outcome' && one.outcome === 'not-sent');
   expect(outcome?.reason).toMatch(
-    /^sink `vault` did not take the intent: it took longer than 300 ms, so nothing was sent$/,
+    /^sink `vault` did not take the intent: it took longer than 800 ms, so nothing was sent$/,
   );
   expect(await broker.core.metrics()).toMatch(/^cci_journal_sink_up\{sink="vault"\} 0$/m);
   isUp = true;

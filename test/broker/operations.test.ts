@@ -39,12 +39,13 @@ async function restarted(broker: BrokerFixture, between?: () => unknown): Promis
 
 describe('an operation and a restart of the broker', () => {
   it('runs on under the same id for the same owner, and its result is there when it ends', async () => {
-    const { broker, alice } = await started({ timing: { bindMs: 600 } });
+    const { broker, alice } = await started({ timing: { bindMs: 60_000 } });
     const answer = await broker.submit(alice, bindOwn);
     const id = answer.ok ? answer.value.background?.operation : undefined;
     const next = await restarted(broker);
     expect(await operationsOf(next)).toMatchObject([{ id, state: 'running', command: 'bind-vppb' }]);
     expect(await operationsOf(next, 'globex')).toEqual([]);
+    next.device.emulator.control.endBackground();
     await expect
       .poll(async () => (await operationsOf(next))[0])
       .toMatchObject({ id, state: 'done', returnCode: 0, percent: 100, endedAtMs: expect.any(Number) });
@@ -94,7 +95,7 @@ describe('an operation and a restart of the broker', () => {
 
 describe('a command that was cut off and may have started work', () => {
   it('has its operation after all when the switch says that it runs', async () => {
-    const { broker, device, alice } = await started({ timing: { bindMs: 400 } });
+    const { broker, device, alice } = await started({ timing: { bindMs: 60_000 } });
     device.hook = async (request, pass) => {
       const reply = await pass();
       if (request.opcode !== 0x5201) return reply;
@@ -105,6 +106,7 @@ describe('a command that was cut off and may have started work', () => {
     expect(answer).toMatchObject({ ok: false, problem: { code: 'ETIMEDOUT' } });
     const id = answer.ok ? '' : answer.problem.requestId;
     await expect.poll(() => operationsOf(broker)).toMatchObject([{ id, state: 'running' }]);
+    broker.device.emulator.control.endBackground();
     await expect.poll(() => operationsOf(broker)).toMatchObject([{ id, state: 'done', returnCode: 0 }]);
   });
 
@@ -118,13 +120,13 @@ describe('a command that was cut off and may have started work', () => {
     await broker.submit(alice, bindOwn);
     await expect.poll(() => broker.core.readiness()).toMatchObject({ ready: true });
     await broker.settle();
-    expect(await operationsOf(broker)).toMatchObject([{ state: 'unknown' }]);
+    await expect.poll(() => operationsOf(broker)).toMatchObject([{ state: 'unknown' }]);
     // The slot is free for the next one.
     await expect.poll(() => broker.submit(alice, bindOwn)).toMatchObject({ ok: true });
   });
 
   it('of another does not end an operation that runs', async () => {
-    const { broker, device, alice } = await started({ timing: { bindMs: 500 } });
+    const { broker, device, alice } = await started({ timing: { bindMs: 60_000 } });
     await broker.submit(alice, bindOwn);
     device.hook = async (request, pass) => {
       if (request.opcode !== 0x5101) return pass();
@@ -133,6 +135,7 @@ describe('a command that was cut off and may have started work', () => {
     };
     await broker.submit(alice, { kind: 'named', command: 'get-physical-port-state', params: { port_id_list: [2] } });
     expect(await operationsOf(broker)).toMatchObject([{ state: 'running' }]);
+    broker.device.emulator.control.endBackground();
     await expect.poll(() => operationsOf(broker)).toMatchObject([{ state: 'done', returnCode: 0 }]);
   });
 });
@@ -159,7 +162,7 @@ describe('an unbind that waits for its host', () => {
 
 describe('the slot that another holds', () => {
   it('is busy (0006h) to everybody else, and nothing says whose it is', async () => {
-    const { broker, alice, bob } = await started({ timing: { bindMs: 2000 } });
+    const { broker, alice, bob } = await started({ timing: { bindMs: 60_000 } });
     await broker.submit(alice, bindOwn);
     const theirs: CommandRequest = {
       kind: 'named',
@@ -177,7 +180,7 @@ describe('work behind a tunnel', () => {
   it('has its own slot, its owner and its end, like that of the switch', async () => {
     const rows = `${shippedParts.grants.get('acme') ?? ''}p, role:operator, acme, own, populate-log, allow\n`;
     const { broker, alice } = await started({
-      timing: { logMs: 300, bindMs: 0 },
+      timing: { logMs: 60_000, bindMs: 0 },
       grants: new Map([...shippedParts.grants, ['acme', rows]]),
     });
     const populate: CommandRequest = {
@@ -191,6 +194,7 @@ describe('work behind a tunnel', () => {
     expect(await operationsOf(broker)).toMatchObject([{ state: 'running', command: 'populate-log', via: 'port:2' }]);
     // The slot of the switch is free meanwhile.
     expect(await broker.submit(alice, bindOwn)).toMatchObject({ ok: true, value: { returnCode: 1 } });
+    broker.device.emulator.control.endBackground('d0');
     await expect.poll(async () => (await operationsOf(broker)).map(({ state }) => state)).toEqual(['done', 'done']);
   });
 });

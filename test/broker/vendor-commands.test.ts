@@ -180,7 +180,9 @@ describe('a policy that changes while a command is under way', () => {
     });
     await reached.promise;
     const waiting = shipped.broker.submit(alice, measure(2));
-    await new Promise((done) => setTimeout(done, 20));
+    await expect
+      .poll(() => shipped.broker.core.metrics(olga), { interval: 5 })
+      .toMatch(/^cci_queue_length\{switch="sw0"\} 1$/m);
     await change();
     held.resolve();
     await before;

@@ -122,8 +122,9 @@ describe('a command that waited is decided again when meanwhile', () => {
     },
     {
       what: 'its token expired',
-      ttlMs: 1000,
-      change: () => new Promise((done) => setTimeout(done, 1100)),
+      // Whole seconds count: it lives for at least one of them.
+      ttlMs: 2000,
+      change: () => new Promise((done) => setTimeout(done, 2010 - (Date.now() % 1000))),
       code: 'EAUTH',
     },
   ];
@@ -280,15 +281,15 @@ describe('a deadline of the client', () => {
     const setup = await startShippedBroker();
     running = setup;
     setup.device.hook = async (_request, pass) => {
-      await new Promise((done) => setTimeout(done, 60));
+      await new Promise((done) => setTimeout(done, 550));
       return pass();
     };
-    const answer = await setup.broker.core.submit(setup.alice, 'sw0', ports, { deadlineMs: 30 });
+    const answer = await setup.broker.core.submit(setup.alice, 'sw0', ports, { deadlineMs: 500 });
     expect(answer).toMatchObject({ ok: true });
   });
 
   it('that nobody gave is the configured one', async () => {
-    const setup = await held({ moreConfig: 'limits: { wait_ms: 50 }' });
+    const setup = await held({ moreConfig: 'limits: { wait_ms: 500 }' });
     expect(await setup.submit(setup.alice, ports)).toMatchObject({ ok: false, problem: { code: 'EAGAIN' } });
     await setup.release();
   });

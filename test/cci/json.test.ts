@@ -22,6 +22,7 @@ import {
   type Value,
 } from '../../src/cci/index.ts';
 import { arbitraryValue } from '../support/arbitrary-layout.ts';
+import { cpuTimeMs } from '../support/cpu-time.ts';
 import { decoders } from './decoders.ts';
 
 function rowOf(slug: string): TypedRow {
@@ -291,13 +292,13 @@ describe('parameters from JSON', () => {
 
   test('ten million elements or a text of them are refused without being looked at', () => {
     const shape = rowOf('initiate-dynamic-capacity-add').request;
-    const start = performance.now();
+    const start = cpuTimeMs();
     const most = Math.floor(0x1fffff / 40);
     expect(read(rowOf('get-physical-port-state').request, { port_id_list: new Array(1e7) })).toMatch(/at most 255/);
     expect(read(rowOf('get-physical-port-state').request, { port_id_list: '1,'.repeat(5e6) })).toMatch(/more than 255/);
     const params = { host_id: 0, selection_policy: 'prescriptive', region: 0, length: 0, extents: new Array(1e7) };
     expect(read(shape, params)).toMatch(`at most ${most}`);
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(cpuTimeMs() - start).toBeLessThan(2000);
   });
 });
 

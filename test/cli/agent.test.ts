@@ -16,7 +16,8 @@ let url: string;
 
 async function serve(port = 0): Promise<void> {
   edge = createHttpEdge(rehearsal.broker.core, { limits: { shutdownMs: 200 } });
-  url = (await edge.listen('127.0.0.1', port)).url;
+  // The same place again later: on 127.0.0.1 another test may be given the port meanwhile.
+  url = (await edge.listen('127.0.0.8', port)).url;
 }
 
 beforeAll(async () => {

@@ -111,12 +111,19 @@ describe('cci audit tail', () => {
     for (let i = 0; i < 3; i++) await journal.append('decision', decision(`old-${i}`), { durable: true });
     const told = new AbortController();
     const words = ['audit', 'tail', '-n', '2', '--follow', '--json', '--journal', journalDirectory];
-    const following = cli(words, { told: told.signal });
+    let seen = '';
+    const following = cli(words, {
+      told: told.signal,
+      onOut: (text) => {
+        seen += text;
+      },
+    });
+    await expect.poll(() => seen).toContain('old-2');
     for (let i = 0; i < 12; i++) {
       await journal.append('decision', decision(`new-${i}`), { durable: true });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect.poll(() => seen).toContain('new-11');
     told.abort();
     await journal.close();
     const { out, code } = await following;

@@ -116,9 +116,11 @@ describe('cci events', () => {
     const all = [...every.slice(0, 2)];
     broker = await fakeBroker({ events: fed(all) });
     const stop = new AbortController();
-    setTimeout(() => all.push(vppb(50, 0, 'unbound')), 60);
-    setTimeout(() => stop.abort(), 400);
-    const { out, code } = await broker.run('events --follow --json', { told: stop.signal });
+    const onOut = (text: string): void => {
+      if (text.includes('"0a0b0c0d-1"')) setTimeout(() => all.push(vppb(50, 0, 'unbound')), 60);
+      if (text.includes('"0a0b0c0d-50"')) stop.abort();
+    };
+    const { out, code } = await broker.run('events --follow --json', { told: stop.signal, onOut });
     expect(code).toBe(0);
     expect(
       out

@@ -16,7 +16,7 @@ const post = (token: string, more: string): string =>
 
 fault('slow', async ({ start, sees, kept, figure }) => {
   // The whole run takes the limits as they are shipped.
-  const limits = { headersTimeoutMs: 800, requestTimeoutMs: 1500, keepAliveMs: 800, streamPingMs: 400 };
+  const limits = { headersTimeoutMs: 1300, requestTimeoutMs: 1800, keepAliveMs: 1300, streamPingMs: 400 };
   const wish = isWhole ? {} : { limits };
   const [plain, secure] = await Promise.all([start(wish), start({ ...wish, tls: true })]);
   const token = await plain.installation.token({ tenant: 'acme' });
@@ -110,7 +110,7 @@ fault('half-open', async ({ install, sees, kept, figure }) => {
   const address = '10.77.0.1';
   const ready = `ip link set lo up && ip address add ${address}/32 dev lo && exec "$@"`;
   const through = ['unshare', '--net', 'sh', '-c', ready, 'sh'];
-  const installation = install({ limits: { streamPingMs: 400 }, through });
+  const installation = install({ limits: { streamPingMs: 700 }, through });
   const broker = await installation.start();
   const token = await installation.token({ tenant: 'acme' });
   const inside = ['nsenter', `--net=/proc/${broker.pid}/ns/net`] as const;

@@ -69,7 +69,7 @@ async function probe(plan: Partial<LaunchPlan> = {}, last?: string) {
   channel.write(JSON.stringify({ secret, port, ...(last === undefined ? {} : { last }) }));
   const lines: string[] = [];
   const end = new Promise<{ code: number | null; signal: string | null }>((done) => {
-    child.once('exit', (code, signal) => done({ code, signal }));
+    child.once('close', (code, signal) => done({ code, signal }));
   });
   const said = new Promise<Probed | undefined>((done) => {
     let rest = '';

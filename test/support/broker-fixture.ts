@@ -225,7 +225,7 @@ function brokerYaml(parts: BrokerParts): string {
 
 /** Operations are polled by the broker; their end is followed by a read of the topology. */
 async function settled(core: CoreApi, watcher: Credential, requests: readonly CciRequest[]): Promise<void> {
-  for (let turn = 0; turn < 400; turn++) {
+  for (const end = performance.now() + 15_000; performance.now() < end; ) {
     const operations = await core.operations(watcher, 'sw0');
     const seen = requests.length;
     await new Promise((done) => setTimeout(done, 2));

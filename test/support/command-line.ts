@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly terminal?: boolean;
   /** Ends `serve`, `emulate` and `--follow`. */
   readonly told?: AbortSignal;
+  /** Sees stdout as it is written. */
+  readonly onOut?: (text: string) => void;
   /** Sees stderr as it is written. */
   readonly onErr?: (text: string) => void;
 }
@@ -25,6 +27,7 @@ export async function cli(words: readonly string[], options: RunOptions = {}): P
     {
       out: (text) => {
         written.out += text;
+        options.onOut?.(text);
       },
       err: (text) => {
         written.err += text;

@@ -63,7 +63,7 @@ it('what is left of a schema says the same of the value, mistake for mistake', (
     expect(told(part.errors)).toEqual(told(whole.errors));
     if (fits) good += 1;
   };
-  fc.assert(fc.property(fc.oneof(nearly, value), one), { numRuns: 400 });
+  fc.assert(fc.property(fc.oneof(nearly, value), one), { numRuns: 400, seed: 7 });
   expect(good).toBeGreaterThan(5);
 });
 

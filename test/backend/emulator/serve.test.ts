@@ -263,6 +263,6 @@ describe('faults on the wire', () => {
     await client.ask(ask);
     expect(performance.now() - startMs).toBeGreaterThan(50);
     served.emulator.control.inject({ fault: { kind: 'missing' } });
-    await expect(client.ask(ask)).rejects.toThrow('silence');
+    await expect(client.ask(ask, 7, 1000)).rejects.toThrow('silence');
   });
 });

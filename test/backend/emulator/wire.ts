@@ -59,14 +59,14 @@ export class Wire {
   }
 
   /** Sends a message and gives the hex of the next reply, padding cut off. */
-  async ask(body: string, type = 7): Promise<string> {
+  async ask(body: string, type = 7, waitMs?: number): Promise<string> {
     this.socket.write(this.packets(body, type));
-    return this.next();
+    return this.next(waitMs);
   }
 
-  /** The next reply. Rejects when the peer closes instead, or after a second of silence. */
-  async next(): Promise<string> {
-    const untilMs = performance.now() + 1000;
+  /** The next reply. Rejects when the peer closes instead, or after so much silence. */
+  async next(waitMs = 15_000): Promise<string> {
+    const untilMs = performance.now() + waitMs;
     while (this.messages.length === 0) {
       if (this.closed) throw new Error('closed');
       if (performance.now() > untilMs) throw new Error('silence');

@@ -29,7 +29,7 @@ async function withSwitch(device: FakeDevice = { run: (_, payload) => ({ payload
   return { ...(await joined(machine)), machine, cci, registers };
 }
 
-const send = (backend: ReturnType<typeof createQtestBackend>, payload = new Uint8Array(0), timeoutMs = 1000) =>
+const send = (backend: ReturnType<typeof createQtestBackend>, payload = new Uint8Array(0), timeoutMs = 10_000) =>
   backend.execute({ opcode: opcode(0x5101), payload }, performance.now() + timeoutMs);
 
 async function failure(work: Promise<unknown>): Promise<BackendError> {
@@ -186,7 +186,7 @@ describe('protocol faults', () => {
     await backend.open();
     // Offset 98h is the status register: the doorbell has been rung by then.
     server.tamper = (__, line) => (/^readq 0x[0-9a-f]+98$/.test(line) ? tampering : undefined);
-    const error = await failure(send(backend, new Uint8Array(0), 200));
+    const error = await failure(send(backend, new Uint8Array(0), tampering === 'silence' ? 700 : 10_000));
     expect([error.code, error.outcome]).toEqual([code, 'unknown']);
     expect(error.message).toMatch(message);
     const again = await failure(send(backend));

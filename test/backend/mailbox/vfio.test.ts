@@ -130,7 +130,7 @@ describe('interrupts', () => {
     await backend.open();
     expect(vfio.counters.size).toBe(0);
     const running = ask(Uint8Array.of(7));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (registers.rung === 0) await new Promise((resolve) => setImmediate(resolve));
     registers.finish();
     expect((await running).payload).toEqual(Uint8Array.of(7));
     await backend.close();
@@ -141,7 +141,7 @@ describe('interrupts', () => {
     native.failing.set('ioctl 3b6e', 'ENOSPC');
     await backend.open();
     const running = ask();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (registers.rung === 0) await new Promise((resolve) => setImmediate(resolve));
     registers.finish();
     expect((await running).returnCode).toBe(0);
     await backend.close();

@@ -198,7 +198,7 @@ describe('opening and closing', () => {
     ['hangs', 'block', 'ETIMEDOUT'],
     ['tells what is no identity', 'lie', 'EIO'],
   ] as const)('a worker that %s while it opens leaves nothing sent and nobody behind', async (_, atOpen, code) => {
-    const backend = fakeWorker({ atOpen }, { openMs: 1500, closeMs: 200, deathMs: 1000 });
+    const backend = fakeWorker({ atOpen }, { openMs: atOpen === 'block' ? 1500 : 30_000, closeMs: 200 });
     const error = await backend.open().then(
       () => undefined,
       (cause: unknown) => cause,
@@ -210,7 +210,7 @@ describe('opening and closing', () => {
   });
 
   it.each(['die', 'block'] as const)('a worker that does `%s` at close is gone afterwards', async (atClose) => {
-    const backend = fakeWorker({ atClose }, { closeMs: 200, deathMs: 1000 });
+    const backend = fakeWorker({ atClose }, { closeMs: 200 });
     await backend.open();
     const pid = pidOf(backend);
     await backend.close();

@@ -45,9 +45,9 @@ async function remote(changes: Partial<IssuerConfig> = {}) {
     const result = await authenticator.authenticate(token(key, claimed));
     return result.ok ? 'ok' : result.error.cause;
   };
-  /** Until the refresh behind the caller's back is through. */
-  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 40));
-  return { state, reports, authenticator, clock, code, settle };
+  /** What becomes of a key once the refresh behind the caller's back is through. */
+  const later = (key: TestKey, claimed?: Record<string, unknown>) => expect.poll(() => code(key, claimed));
+  return { state, reports, authenticator, clock, code, later };
 }
 
 describe('keys behind a URL', () => {
@@ -72,38 +72,35 @@ describe('keys behind a URL', () => {
   });
 
   it('that were taken away no longer count, nor do tokens that they verified', async () => {
-    const { state, clock, code, settle, authenticator } = await remote();
+    const { state, clock, code, later, authenticator } = await remote();
     expect(await code(k1)).toBe('ok');
     state.keys = [k2.jwk];
     clock.nowMs += 60_000;
     expect(await code(k1)).toBe('ok');
-    await settle();
-    expect(await code(k1)).toBe('unknown-key');
+    await later(k1).toBe('unknown-key');
     expect(await code(k2)).toBe('ok');
     expect(authenticator.stats.cached).toBe(1);
   });
 
   it('that were replaced under the same id no longer count', async () => {
-    const { state, clock, code, settle } = await remote();
+    const { state, clock, code, later } = await remote();
     expect(await code(k1)).toBe('ok');
     const replaced = { ...k2, kid: 'k1', jwk: { ...k2.jwk, kid: 'k1' } };
     state.keys = [replaced.jwk];
     clock.nowMs += 60_000;
     await code(k1);
-    await settle();
-    expect(await code(k1)).toBe('signature');
+    await later(k1).toBe('signature');
     expect(await code(replaced)).toBe('ok');
   });
 
   it('go on working through an outage, and fail closed at its limit, cached tokens too', async () => {
-    const { state, clock, code, reports, settle } = await remote();
+    const { state, clock, code, reports } = await remote();
     expect(await code(k1)).toBe('ok');
     state.down = true;
     clock.nowMs += 299_999;
     expect(await code(k1)).toBe('ok');
     expect(await code(k1, { jti: 'new' })).toBe('ok');
-    await settle();
-    expect(reports.join()).toContain('status 503');
+    await expect.poll(() => reports.join()).toContain('status 503');
     clock.nowMs += 1;
     expect(await code(k1)).toBe('keys-unavailable');
     expect(await code(k1, { jti: 'new' })).toBe('keys-unavailable');
@@ -129,13 +126,12 @@ describe('keys behind a URL', () => {
   });
 
   it('do not live longer because the clock went back', async () => {
-    const { state, clock, code, settle } = await remote();
+    const { state, clock, code, later } = await remote();
     expect(await code(k1, { exp: clock.nowMs / 1000 + 3600, iat: undefined })).toBe('ok');
     state.down = true;
     clock.nowMs -= 3_600_000;
     await code(k1, { exp: clock.nowMs / 1000 + 3600, iat: undefined });
-    await settle();
-    expect(await code(k1, { exp: clock.nowMs / 1000 + 3600, iat: undefined })).toBe('keys-unavailable');
+    await later(k1, { exp: clock.nowMs / 1000 + 3600, iat: undefined }).toBe('keys-unavailable');
   });
 
   it('that are private, symmetric or damaged are left out and reported, the others are used', async () => {
@@ -182,12 +178,11 @@ describe('keys behind a URL', () => {
   });
 
   it('an empty set of keys is taken at its word', async () => {
-    const { state, clock, code, settle } = await remote();
+    const { state, clock, code, later } = await remote();
     state.keys = [];
     clock.nowMs += 60_000;
     await code(k1);
-    await settle();
-    expect(await code(k1)).toBe('unknown-key');
+    await later(k1).toBe('unknown-key');
   });
 
   it.each<[string, RequestListener]>([

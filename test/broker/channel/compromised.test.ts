@@ -36,7 +36,7 @@ const bind = encodeMessage({
 } as const);
 
 async function answersOf(edge: HostileEdge, count: number) {
-  for (let i = 0; i < 500 && edge.answers.length < count && edge.violations.length === 0; i++) {
+  for (let i = 0; i < 5000 && edge.answers.length < count && edge.violations.length === 0; i++) {
     await new Promise((done) => setTimeout(done, 2));
   }
   return edge.answers;

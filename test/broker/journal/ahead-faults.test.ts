@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { Ahead } from '../../../src/broker/journal/ahead.ts';
 import { type Journal, openJournal, verifyJournal } from '../../../src/broker/journal/index.ts';
@@ -122,7 +122,10 @@ test('a record that somebody puts into the file ahead of an idle broker is notic
   const body = `{"v":1,"seq":${seq + 1},"at":"2026-01-01T00:00:00.009Z","mono":9,"kind":"outcome","requestId":"r-1","outcome":"not-sent","intent":1,"prev":"${prev}"`;
   const line = `${body},"hash":"${hash('sha256', body)}"}\n`;
   // Once the broker has looked at the file as it left it.
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  const looks = () =>
+    fileSystem.calls.filter(({ name, path }) => name === 'file.identity' && path === basename(AHEAD)).length;
+  const before = looks();
+  await expect.poll(looks, { interval: 5 }).toBeGreaterThan(before + 6);
   fileSystem.edit(AHEAD, (data) => Buffer.concat([Buffer.from(line), data.subarray(line.length)]));
   await expect.poll(() => journal.health().state).toBe('failed');
   await journal.reopen();

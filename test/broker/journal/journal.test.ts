@@ -113,7 +113,7 @@ test('a record that nobody waits for is written in time to be on disk within 50 
   await journal.append('decision', intent('r-1'), { durable: false });
   expect(journal.health()).toMatchObject({ sequence: 1, durableSequence: 0 });
   await new Promise((resolve) => setTimeout(resolve, 50));
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(journal.health()).toMatchObject({ sequence: 1, durableSequence: 1, pendingBytes: 0 });
   await journal.append('decision', intent('r-2'), { durable: false });
   await journal.flush();

@@ -435,7 +435,7 @@ test('what the journal does not vouch for in time is not said to be recorded, an
   isSlow.yes = true;
   recording.output(Buffer.from('two'), START + 2);
   await eventually(() => links.length).toBeGreaterThan(1);
-  await new Promise((done) => setTimeout(done, 320));
+  await new Promise((done) => setTimeout(done, 600));
   recording.output(Buffer.from('three'), START + 3);
   const flushed = { yes: false };
   const flush = recording.flush().then(() => {

@@ -102,7 +102,7 @@ async function read(url: string, headers: { readonly [name: string]: string } = 
     text: () => text,
     ended,
     async until(part) {
-      for (let turn = 0; turn < 400 && !text.includes(part); turn++) await new Promise((done) => setTimeout(done, 5));
+      for (let turn = 0; turn < 3000 && !text.includes(part); turn++) await new Promise((done) => setTimeout(done, 5));
       expect(text).toContain(part);
     },
   };
@@ -225,7 +225,7 @@ describe('server-sent events', () => {
       response.once('error', () => resolve());
       response.once('close', () => resolve());
       // Only a reader of the socket hears that it was closed.
-      setTimeout(() => response.resume(), 700);
+      setTimeout(() => response.resume(), 1200);
     });
     request.once('error', () => resolve());
     await promise;
@@ -238,7 +238,7 @@ describe('server-sent events', () => {
     const streams = await Promise.all([1, 2, 3, 4].map(() => read(`${url}${path}`)));
     expect(streams.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429]);
     for (const { response, status } of streams) if (status === 200) response.destroy();
-    for (let turn = 0; turn < 200; turn++) {
+    for (let turn = 0; turn < 2000; turn++) {
       const again = await read(`${url}${path}`);
       if (again.status === 200) return;
       await new Promise((done) => setTimeout(done, 5));
@@ -260,7 +260,7 @@ describe('a WebSocket of events', () => {
       made.once('unexpected-response', (_request, response) => done(response.statusCode ?? 0));
     });
     const until = async (count: number) => {
-      for (let turn = 0; turn < 400 && messages.length < count; turn++)
+      for (let turn = 0; turn < 3000 && messages.length < count; turn++)
         await new Promise((done) => setTimeout(done, 5));
       expect(messages.length).toBeGreaterThanOrEqual(count);
     };

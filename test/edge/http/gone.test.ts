@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { CoreApi } from '../../../src/broker/core-api.ts';
 import { createHttpEdge, type HttpEdge } from '../../../src/edge/index.ts';
 import { authority } from '../../support/certificates.ts';
-import { eventually } from '../../support/eventually.ts';
+import { eventually, turns } from '../../support/eventually.ts';
 import { fakeCore, GOOD_TOKEN } from '../../support/fake-core.ts';
 
 const ca = authority();
@@ -74,6 +74,7 @@ describe.each<Protocol>(['HTTP/1.1', 'HTTP/2'])(
       await asked.isThere;
       goAway();
       await new Promise((resolve) => setTimeout(resolve, 50));
+      await turns();
       asked.open();
       await eventually(() => ended).toEqual([SESSION]);
     });
@@ -93,6 +94,7 @@ describe.each<Protocol>(['HTTP/1.1', 'HTTP/2'])(
       await asked.isThere;
       goAway();
       await new Promise((resolve) => setTimeout(resolve, 50));
+      await turns();
       asked.open();
       await new Promise((resolve) => setTimeout(resolve, 150));
       expect(reads).toBe(1);

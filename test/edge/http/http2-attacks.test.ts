@@ -347,7 +347,7 @@ describe('who is slow does not stay for ever', () => {
   });
 
   it('in the headers, however often a byte comes', async () => {
-    await start({ headersTimeoutMs: 200, keepAliveMs: 200 });
+    await start({ headersTimeoutMs: 600, keepAliveMs: 600 });
     const client = await raw();
     await client.send(frame(FRAME.headers, 0, 1, whoami));
     const trickle = setInterval(() => void client.send(Buffer.of(0)), 50);
@@ -368,7 +368,7 @@ describe('who is slow does not stay for ever', () => {
   });
 
   it('with nothing to ask', async () => {
-    await start({ keepAliveMs: 150 });
+    await start({ keepAliveMs: 600 });
     const client = await raw();
     await client.send(frame(FRAME.headers, END_STREAM | END_HEADERS, 1, whoami));
     await client.ended;

@@ -172,8 +172,9 @@ describe('messages', () => {
     expect(reply((await peer.take(1))[0])).toMatchObject({ tag: 255, returnCode: 5 });
     release(255);
     await peer.take(255);
+    const before = core.calls.length;
     peer.socket.send(message(9));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    while (core.calls.length === before) await new Promise((resolve) => setTimeout(resolve, 2));
     release(1);
     expect(reply((await peer.take(1))[0])).toMatchObject({ tag: 9, returnCode: 0 });
   });
@@ -300,7 +301,8 @@ describe('shutdown', () => {
     await start({ submit: held().submit }, { shutdownMs: 100 });
     const peer = await open();
     peer.socket.send(message(1));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    while (core.calls.every(({ method }) => method !== 'submit'))
+      await new Promise((resolve) => setTimeout(resolve, 2));
     const before = performance.now();
     await edge?.close();
     expect(performance.now() - before).toBeLessThan(8000);

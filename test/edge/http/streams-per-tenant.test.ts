@@ -29,7 +29,7 @@ async function ask(count: number, limits: Partial<HttpLimits>, slowly = false): 
     return new Promise<string>((resolve) => {
       socket.once('unexpected-response', (_request, response) => resolve(String(response.statusCode)));
       socket.once('close', (code) => resolve(String(code)));
-      socket.once('open', () => setTimeout(() => resolve('open'), 200));
+      socket.once('open', () => setTimeout(() => resolve('open'), 600));
       socket.on('error', () => 0);
     });
   });

@@ -155,7 +155,8 @@ describe.each([
   it('streams events, and ends them when the broker stops', async () => {
     await start({}, { limits: { eventHeartbeatMs: 50 } });
     const stream = ask('/v1/switches/sw0/events', { authorization, accept: 'text/event-stream' });
-    setTimeout(() => void edge.close(), 200);
+    await expect.poll(() => core.calls.filter(({ method }) => method === 'events').length).toBeGreaterThan(3);
+    void edge.close();
     const { status, text } = await stream;
     expect(status).toBe(200);
     expect(text).toContain(': nothing new');

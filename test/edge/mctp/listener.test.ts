@@ -224,7 +224,7 @@ describe('clients that are slow, silent or many', () => {
 
   it('that read nothing hold no more than one reply, and are let go', async () => {
     let asked = 0;
-    const { port } = await rig(
+    const { port, listener } = await rig(
       async (message) => {
         asked++;
         return reply(message, new Uint8Array(8000));
@@ -245,7 +245,7 @@ describe('clients that are slow, silent or many', () => {
     await expect.poll(() => asked).toBeGreaterThan(0);
     expect((await client.ask(identify('02'), 8)).slice(0, 4)).toBe('0102');
     socket.once('end', () => {});
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await expect.poll(() => listener.connections).toBe(1);
     const before = asked;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(asked).toBe(before);
@@ -265,12 +265,12 @@ describe('clients that are slow, silent or many', () => {
   });
 
   it('that hold connections open for nothing make room for others', async () => {
-    const { port, listener } = await rig(undefined, { connections: 3, yieldsAfterMs: 600 });
+    const { port, listener } = await rig(undefined, { connections: 3, yieldsAfterMs: 1000 });
     const idle = await Promise.all([raw(port), raw(port), raw(port)]);
     await expect.poll(() => listener.connections).toBe(3);
     const early = await raw(port);
     await expect.poll(early.ended).toBe(true);
-    await new Promise((resolve) => setTimeout(resolve, 650));
+    await new Promise((resolve) => setTimeout(resolve, 1050));
     const client = await wire(port);
     expect((await client.ask(identify('01'), 8)).slice(0, 4)).toBe('0101');
     await expect.poll(() => idle.filter(({ ended }) => ended()).length).toBe(1);
@@ -294,8 +294,10 @@ describe('clients that are slow, silent or many', () => {
 
 describe('the end', () => {
   it('lets what is under way be answered, then closes', async () => {
+    const asked = Promise.withResolvers<void>();
     const { port, listener } = await rig(
       async (message) => {
+        asked.resolve();
         await new Promise((resolve) => setTimeout(resolve, 30));
         return reply(message);
       },
@@ -303,7 +305,7 @@ describe('the end', () => {
     );
     const [busy, idle] = [await wire(port), await wire(port)];
     const answer = busy.ask(identify('01'), 8);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await asked.promise;
     const closing = listener.close();
     expect((await answer).slice(0, 4)).toBe('0101');
     await closing;

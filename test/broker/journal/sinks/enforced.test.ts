@@ -5,7 +5,7 @@ import { checkAll, intent, openInMemory, signer } from '../fixture.ts';
 import { collected, collector } from './fixture.ts';
 
 /** A journal with one enforced sink, and one that is best effort and never works. */
-async function enforced(transport: SinkTransport, deadlineMs = 300, bufferBytes = 20_000) {
+async function enforced(transport: SinkTransport, deadlineMs = 800, bufferBytes = 20_000) {
   let inner: Journal | undefined;
   const sink = new Sink({
     name: 'vault',
@@ -13,7 +13,7 @@ async function enforced(transport: SinkTransport, deadlineMs = 300, bufferBytes 
     bufferBytes,
     deadlineMs,
     retryAfterMs: 5,
-    timeoutMs: 150,
+    timeoutMs: 400,
     closeWithinMs: 10,
     onRecovered: ({ count, first, last }) => {
       inner?.append('sink', { sink: 'vault', lost: count, first, last }, { durable: false }).catch(() => undefined);
@@ -54,7 +54,7 @@ test('an intent that the sink does not take in time is refused, and the journal 
   const { journal, fileSystem, sink } = await enforced(otlpTransport({ url: server.url }));
   await expect(append(journal, 'late')).rejects.toMatchObject({
     code: 'undelivered',
-    message: 'sink `vault` did not take the intent: it took longer than 300 ms',
+    message: 'sink `vault` did not take the intent: it took longer than 800 ms',
   });
   expect(journal.openIntents()).toEqual([]);
   // Until it has caught up, the next ones are refused at once and leave no records.
@@ -76,7 +76,7 @@ test('an intent that the sink does not take in time is refused, and the journal 
       intent: 1,
       outcome: 'not-sent',
       tenant: 'acme',
-      reason: 'sink `vault` did not take the intent: it took longer than 300 ms, so nothing was sent',
+      reason: 'sink `vault` did not take the intent: it took longer than 800 ms, so nothing was sent',
     },
     { kind: 'intent', requestId: 'again' },
   ]);
@@ -106,9 +106,9 @@ test('an intent that did not fit into the buffer, or was refused there, is refus
 
 test('when the disk fails after the deadline has passed, the intent stays open for the next start to settle', async () => {
   const hanging: SinkTransport = { send: () => new Promise(() => undefined), reset: () => undefined };
-  const { journal, fileSystem } = await enforced(hanging, 300);
+  const { journal, fileSystem } = await enforced(hanging, 800);
   const refused = append(journal, 'late');
-  await new Promise((resolve) => setTimeout(resolve, 2));
+  await expect.poll(() => checkAll(fileSystem), { interval: 1 }).toHaveLength(1);
   fileSystem.fault = ({ name }) => (name === 'append' ? 'EIO' : undefined);
   await expect(refused).rejects.toMatchObject({ code: 'undelivered' });
   fileSystem.fault = () => undefined;

@@ -43,10 +43,12 @@ export interface Receiver {
 export async function streamReceiver({
   isTls = false,
   isDeaf = false,
+  host = '127.0.0.1',
   port = 0,
 }: {
   readonly isTls?: boolean;
   readonly isDeaf?: boolean;
+  readonly host?: string;
   readonly port?: number;
 } = {}): Promise<Receiver> {
   const streams: Buffer[][] = [];
@@ -60,7 +62,7 @@ export async function streamReceiver({
     else socket.on('data', (piece: Buffer) => pieces.push(piece));
   };
   const server: TcpServer = isTls ? createTlsServer({ key, cert: certificate }, take) : createTcpServer(take);
-  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done));
+  await new Promise<void>((done) => server.listen(port, host, done));
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };

@@ -12,7 +12,7 @@ const levels = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 
 export class EdgeOutput {
   private readonly log: Logger;
   private rest = '';
-  private sinceMs = 0;
+  private sinceMs = Number.NEGATIVE_INFINITY;
   private lines = 0;
   private dropped = 0;
   /** The last lines, for whoever wants to know why it has ended. */

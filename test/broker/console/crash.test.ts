@@ -49,7 +49,7 @@ describe('a fork bomb', () => {
       const bomb = 'b() { sleep 20 & b & b & wait; }; printf boom; b; sleep 60';
       await using broker = await startConsoleBroker({
         programs: {
-          bomb: script(bomb, 'user: games, limits: { processes: 40, memory_bytes: 268435456, time_ms: 12_000 }'),
+          bomb: script(bomb, 'user: games, limits: { processes: 40, memory_bytes: 268435456, time_ms: 12000 }'),
         },
       });
       const desk = await opened(broker, await caller(broker, 'alice'), 'bomb');

@@ -36,7 +36,7 @@ export const errorTable: { readonly [C in ClientErrorCode]: ErrorRow } = {
     exit: EXIT.denied,
     next: 'set CCI_TOKEN or use --token-file; `cci token issue --tenant acme --subject me` makes a local one',
   },
-  EPARAM: { exit: EXIT.usage, next: '`cci run SLUG --help` lists the fields' },
+  EPARAM: { exit: EXIT.usage, next: 'the same command with `--help` lists what it takes' },
   ENOENT: { exit: EXIT.denied, next: '`cci switches` lists what you can see' },
   EINTERNAL: { exit: EXIT.failed, next: 'give the request id to the operator of the broker: its log says more' },
   EDEVICE: { exit: EXIT.device, next: 'the command reached the device, which did not want it' },

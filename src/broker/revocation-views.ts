@@ -3,7 +3,7 @@ import { errnoTable, type Principal } from '../policy/index.ts';
 import type { RevocationEntry, Revoked } from './auth/index.ts';
 import type { RevocationView, RevocationWish } from './core-api.ts';
 import type { Refusal, Request, Services } from './pipeline/index.ts';
-import { revokedBy } from './revocation-wish.ts';
+import { revokedBy, wrong } from './revocation-wish.ts';
 
 /** Kinds as callers say them, and as the list has them. */
 type Kind = RevocationView['kind'];
@@ -85,10 +85,6 @@ export async function changeRevocations(
 }
 
 const MAX_REASON = 500;
-
-function wrong(field: string, detail: string): Refusal {
-  return { code: 'EPARAM', field, detail, returnCode: RC.invalidInput };
-}
 
 const full: Refusal = {
   code: 'EAGAIN',

@@ -76,7 +76,7 @@ function tenantOf(name: string, issuer: string | undefined, tenants: readonly st
     return wrong('name', detail);
   }
   if (!tenants.includes(name))
-    return wrong('name', `no token of that tenant is accepted here: the fabric has no such one`);
+    return wrong('name', 'no token of that tenant is accepted here: the fabric has no such one');
   return { kind: 'tenant', tenant: name };
 }
 
@@ -84,6 +84,6 @@ function listed(names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(', ');
 }
 
-function wrong(field: string, detail: string): Refusal {
+export function wrong(field: string, detail: string): Refusal {
   return { code: 'EPARAM', field, detail, returnCode: RC.invalidInput };
 }

@@ -3,6 +3,7 @@ import { CoreChannel, type Violation } from '../../src/broker/channel/index.ts';
 import { FrameReader, MOST_TO_EDGE } from '../../src/broker/channel/wire.ts';
 import type { CoreApi } from '../../src/broker/core-api.ts';
 import { CoreLink } from '../../src/edge/process/index.ts';
+import { turns } from './turns.ts';
 
 /** An edge of ours on a channel to a core. */
 export interface LinkedCore {
@@ -63,9 +64,7 @@ export function hostile(core: CoreApi, isReady = true): HostileEdge {
     violations,
     answers,
     frame: (kind, id, body) => void far.write(frame(kind, id, body)),
-    settled: async () => {
-      for (let i = 0; i < 6; i++) await new Promise((done) => setImmediate(done));
-    },
+    settled: () => turns(6),
   };
   if (isReady) edge.frame(5, 0, '{}');
   return edge;

@@ -2,6 +2,7 @@ import type { CommandRequest, CoreResult, Credential, Problem, SubmitOptions } f
 import { Pipeline } from '../../src/broker/pipeline/index.ts';
 import { replied } from './handmade-bytes.ts';
 import { BY_ACME, Handmade, type HandmadeOptions, rawIsOpen } from './handmade-switch.ts';
+import { turns } from './turns.ts';
 
 /** A read and a change that acme may ask for, and raw bytes for operators. */
 export const readPorts: CommandRequest = {
@@ -39,6 +40,4 @@ export function problemOfRefused(result: CoreResult<unknown>): Omit<Problem, 're
 }
 
 /** A few turns of the event loop: what is done behind an answer is done then. */
-export async function someTurns(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((done) => setImmediate(done));
-}
+export const someTurns = (): Promise<void> => turns(3);

@@ -1,5 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { turns } from '../../support/turns.ts';
 import { check, intent, openInMemory, PATH, signer } from './fixture.ts';
 
 beforeEach(() => {
@@ -10,9 +11,6 @@ afterEach(() => {
 });
 
 const kinds = (text: string): string[] => check(text).map(({ kind }) => kind);
-const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
 
 test('records are signed within a second of the first of them, and nothing is while none arrive', async () => {
   const { journal, fileSystem } = await openInMemory(undefined, { signer });
@@ -20,13 +18,13 @@ test('records are signed within a second of the first of them, and nothing is wh
   vi.advanceTimersByTime(500);
   await journal.append('decision', intent('r-2'), { durable: true });
   vi.advanceTimersByTime(399);
-  await turns();
+  await turns(10);
   expect(kinds(fileSystem.text(PATH))).toEqual(['decision', 'decision']);
   vi.advanceTimersByTime(1);
-  await turns();
+  await turns(10);
   expect(kinds(fileSystem.text(PATH))).toEqual(['decision', 'decision', 'checkpoint']);
   vi.advanceTimersByTime(60_000);
-  await turns();
+  await turns(10);
   expect(kinds(fileSystem.text(PATH))).toHaveLength(3);
   await journal.append('decision', intent('r-3'), { durable: true });
   await journal.close();
@@ -46,7 +44,7 @@ test('what a crash left unsigned is signed after the next start', async () => {
   fileSystem.pullThePlug(1);
   await openInMemory(fileSystem, { signer });
   vi.advanceTimersByTime(900);
-  await turns();
+  await turns(10);
   expect(kinds(fileSystem.text(PATH))).toEqual(['decision', 'checkpoint']);
 });
 
@@ -55,11 +53,11 @@ test('a failed journal is signed when it has recovered, with what recovering wro
   fileSystem.fault = ({ name }) => (name === 'append' ? 'EIO' : undefined);
   await expect(journal.append('intent', intent('r-1'), { durable: true })).rejects.toThrow();
   vi.advanceTimersByTime(5000);
-  await turns();
+  await turns(10);
   fileSystem.fault = () => undefined;
   await journal.reopen();
   vi.advanceTimersByTime(900);
-  await turns();
+  await turns(10);
   expect(kinds(fileSystem.text(PATH))).toEqual(['intent', 'recovery', 'outcome', 'checkpoint']);
 });
 

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type JournalError, openJournal, recordKinds } from '../../../src/broker/journal/index.ts';
+import { turns } from '../../support/turns.ts';
 import { check, FILE, intent, openInMemory, PATH, temporaryDirectory, testClock } from './fixture.ts';
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -113,7 +114,7 @@ test('a record that nobody waits for is written in time to be on disk within 50 
   await journal.append('decision', intent('r-1'), { durable: false });
   expect(journal.health()).toMatchObject({ sequence: 1, durableSequence: 0 });
   await new Promise((resolve) => setTimeout(resolve, 50));
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await turns(20);
   expect(journal.health()).toMatchObject({ sequence: 1, durableSequence: 1, pendingBytes: 0 });
   await journal.append('decision', intent('r-2'), { durable: false });
   await journal.flush();

@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
 import { type JournalError, PreparedMembers } from '../../../src/broker/journal/index.ts';
+import { turns } from '../../support/turns.ts';
 import { check, intent, openInMemory, PATH } from './fixture.ts';
-
-const nextTurns = async (): Promise<void> => {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
 
 const unheard = (error: JournalError): void => expect.fail(`lost: ${error.message}`);
 
@@ -14,7 +11,7 @@ test('a record that nobody waits for is made behind the work of the turn, and is
   const { journal, fileSystem } = await openInMemory();
   await journal.note('decision', read('r-1'), { lost: unheard });
   expect(journal.health()).toMatchObject({ sequence: 0, pendingBytes: 0 });
-  await nextTurns();
+  await turns(3);
   expect(journal.health().sequence).toBe(1);
   expect(journal.health().pendingBytes).toBeGreaterThan(0);
   await journal.flush();

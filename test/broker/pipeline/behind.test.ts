@@ -1,9 +1,6 @@
 import { expect, it } from 'vitest';
 import { Behind } from '../../../src/broker/pipeline/behind.ts';
-
-const turns = async (count: number): Promise<void> => {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-};
+import { turns } from '../../support/turns.ts';
 
 it('does what no reply waits for behind the replies of the turn, in order', async () => {
   const done: string[] = [];

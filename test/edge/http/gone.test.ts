@@ -4,8 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { CoreApi } from '../../../src/broker/core-api.ts';
 import { createHttpEdge, type HttpEdge } from '../../../src/edge/index.ts';
 import { authority } from '../../support/certificates.ts';
-import { eventually, turns } from '../../support/eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { fakeCore, GOOD_TOKEN } from '../../support/fake-core.ts';
+import { turns } from '../../support/turns.ts';
 
 const ca = authority();
 const SESSION = 'a session';
@@ -74,7 +75,7 @@ describe.each<Protocol>(['HTTP/1.1', 'HTTP/2'])(
       await asked.isThere;
       goAway();
       await new Promise((resolve) => setTimeout(resolve, 50));
-      await turns();
+      await turns(20);
       asked.open();
       await eventually(() => ended).toEqual([SESSION]);
     });
@@ -94,7 +95,7 @@ describe.each<Protocol>(['HTTP/1.1', 'HTTP/2'])(
       await asked.isThere;
       goAway();
       await new Promise((resolve) => setTimeout(resolve, 50));
-      await turns();
+      await turns(20);
       asked.open();
       await new Promise((resolve) => setTimeout(resolve, 150));
       expect(reads).toBe(1);

@@ -1,9 +1,6 @@
 import { expect, it } from 'vitest';
 import { RequestValidators } from '../../../src/edge/http/validators.ts';
-
-const turns = async (count: number): Promise<void> => {
-  for (let i = 0; i < count; i++) await new Promise((done) => setImmediate(done));
-};
+import { turns } from '../../support/turns.ts';
 
 /** A schema that tells when somebody looks into it, which is when it is compiled. */
 function watched(type: string): { readonly schema: unknown; readonly looks: () => number } {

@@ -167,7 +167,7 @@ describe('casbin trap', () => {
     expect(selects('resource', '/switches/(a+)+$', long, 'allow')).toBe(false);
     expect(selects('resource', `${'/'.repeat(100_000)}/*`, '/'.repeat(100_000), 'allow')).toBe(true);
     // One that goes back again and again takes far longer.
-    expect(cpuTimeMs() - started).toBeLessThan(2000);
+    expect(cpuTimeMs() - started).toBeLessThan(100);
   });
 
   test('9, unanchored patterns: a row is about the whole path, not a piece of it', () => {

@@ -11,7 +11,7 @@ import {
   syslogStream,
   syslogUdp,
 } from '../../../../src/broker/journal/sinks/index.ts';
-import { turns } from '../../../support/eventually.ts';
+import { turns } from '../../../support/turns.ts';
 import { certificate, collected, collector, record, records, streamReceiver } from './fixture.ts';
 
 const header = { facility: 13, hostname: 'host.example', procid: '42' };
@@ -133,7 +133,7 @@ test('a connection that is cut is made again, and a server that comes up late ge
   sink.take(records(1, 5));
   await expect.poll(() => first.messages().length).toBe(5);
   await first.close();
-  await turns();
+  await turns(20);
   sink.take(records(6, 10));
   await expect.poll(() => sink.isUp).toBe(false);
   const second = await streamReceiver({ host, port: first.port });

@@ -7,6 +7,8 @@ import { issueDevelopmentToken } from '../../src/broker/auth/index.ts';
 import { openSigningKey, verifyJournal } from '../../src/broker/journal/index.ts';
 import { tokenScopes } from '../../src/policy/index.ts';
 import { selfSigned, type TestCertificate } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
+import { journalRecords } from '../support/journal-records.ts';
 import type { Order, PreloadPlan } from './preload.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
@@ -113,12 +115,20 @@ ${wish.config ?? ''}
     return lines.filter((line) => line !== '').map((line) => Number.parseInt(line, 16));
   }
 
-  records(): readonly JournalLine[] {
-    const folder = join(this.state, 'journal');
-    const names = readdirSync(folder).filter((name) => /^journal-\d+\.jsonl$/.test(name));
-    const lines = names.sort().flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'));
-    // The last line may be torn where a broker was killed.
-    return lines.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line));
+  /** What is on disk now, in its segment or ahead of it. */
+  async records(): Promise<readonly JournalLine[]> {
+    return (await journalRecords(this.state)) as readonly JournalLine[];
+  }
+
+  /** What is on disk once every intent has its outcome there, for which nobody waits. */
+  async #settledRecords(): Promise<readonly JournalLine[]> {
+    const open = async () => {
+      const records = await this.records();
+      const ended = new Set(records.flatMap(({ kind, intent }) => (kind === 'outcome' ? [intent] : [])));
+      return records.filter(({ kind, seq }) => kind === 'intent' && !ended.has(seq));
+    };
+    await eventually(open).toEqual([]);
+    return this.records();
   }
 
   /**
@@ -126,7 +136,7 @@ ${wish.config ?? ''}
    * its outcome, and the journal is whole and signed.
    */
   async nothingLost(): Promise<Kept> {
-    const records = this.records();
+    const records = await this.#settledRecords();
     const outcomes = new Map(records.flatMap((one) => (one.kind === 'outcome' ? [[one.intent, one.outcome]] : [])));
     const kept: Kept = { changes: 0, done: 0, notSent: 0, unknown: 0, records: records.length };
     for (const opcode of [0x5201, 0x5202]) {

@@ -15,7 +15,7 @@ fault('core-killed', async ({ install, sees, kept, figure }) => {
   const token = await installation.token({ tenant: 'acme' });
   const moments = killedAt.filter(({ runs }) => isWhole || runs === 'plain');
   for (const { stage, at, reached, left } of moments) {
-    const [before, recorded] = [changesReached(), installation.records().length];
+    const [before, recorded] = [changesReached(), (await installation.records()).length];
     await broker.order({ kind: 'die', at });
     sees('caller', await command(broker, token, bind));
     expect(await broker.ended, stage).toMatchObject({ signal: 'SIGKILL' });
@@ -24,10 +24,7 @@ fault('core-killed', async ({ install, sees, kept, figure }) => {
     startMs = Math.max(startMs, broker.startedMs);
     sees('next', await command(broker, token, read));
     const { unknown } = await kept(installation);
-    const outcomes = installation
-      .records()
-      .slice(recorded)
-      .filter(({ kind }) => kind === 'outcome');
+    const outcomes = (await installation.records()).slice(recorded).filter(({ kind }) => kind === 'outcome');
     expect(
       outcomes.map(({ outcome }) => outcome),
       stage,
@@ -85,7 +82,7 @@ fault('edge-killed', async ({ start, sees, kept, figure }) => {
   sees('again', await command(broker, token, read));
   // Which of the two the killed one was is not known to its caller: one of them is possible now.
   await command(broker, token, unbind);
-  const found = installation.records().find(({ kind, change }) => kind === 'edge' && change === 'ended');
+  const found = (await installation.records()).find(({ kind, change }) => kind === 'edge' && change === 'ended');
   expect(found).toMatchObject({ reason: 'signal', signal: 'SIGKILL' });
   await broker.stop();
   const { unknown } = await kept(installation);
